@@ -1,0 +1,319 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, ArgMatches, Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
+use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreMode;
+use datafusion_cli::pool_type::PoolType;
+use datafusion_cli::print_format::PrintFormat;
+use datafusion_cli::print_options::MaxRows;
+
+use crate::failure::Failure;
+use crate::oneline::flatten;
+use crate::units::parse_size;
+
+/// SQL on DataFusion that remembers how far it got: CHECKPOINT, crash, run again, go on.
+///
+/// Without -c, -f or a command: a shell on a terminal, else a script from standard input.
+#[derive(Debug, Parser)]
+#[command(name = "milepost", version, max_term_width = 110)]
+pub(crate) struct Args {
+    /// Where checkpoints are kept: a path or a URL [default: ./.milepost]
+    #[arg(long, env = "MILEPOST_STORE", hide_env_values = true, value_name = "URL", global = true)]
+    pub(crate) store: Option<String>,
+
+    /// Run these statements and exit; may be given again, stops at the first error
+    #[arg(short, long, value_name = "SQL", action = ArgAction::Append)]
+    command: Vec<String>,
+
+    /// Run this script and exit ("-" is standard input); may be given again, stops at the first error
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
+    file: Vec<PathBuf>,
+
+    /// Whether the store comes from the environment and not from the command line
+    #[arg(skip)]
+    pub(crate) store_from_environment: bool,
+
+    /// -c and -f in the order in which they were given
+    #[arg(skip)]
+    pub(crate) work: Vec<Work>,
+
+    #[command(flatten)]
+    pub(crate) shell: ShellArgs,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+
+    #[command(subcommand)]
+    pub(crate) subcommand: Option<Subcommands>,
+}
+
+/// How the shell starts.
+#[derive(Debug, Clone, Group)]
+#[command(next_help_heading = "Shell")]
+pub(crate) struct ShellArgs {
+    /// Run these files when the shell starts, instead of ~/.milepostrc
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
+    pub(crate) rc: Vec<PathBuf>,
+
+    /// Run nothing when the shell starts
+    #[arg(long, conflicts_with = "rc")]
+    pub(crate) no_rc: bool,
+
+    /// Colour what is typed
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto",
+          num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pub(crate) color: Color,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Group)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// How results are printed (automatic: a table, or CSV while an endless source runs)
+    #[arg(long, value_enum, default_value = "automatic")]
+    pub(crate) format: PrintFormat,
+
+    /// Print results only: no row counts, times, notices or progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Rows of a table that are shown: a number, or inf
+    #[arg(long, default_value = "40", value_name = "ROWS")]
+    pub(crate) maxrows: MaxRows,
+
+    /// Report requests to object stores: disabled, summary or trace
+    #[arg(long, value_name = "MODE", default_value_t = InstrumentedObjectStoreMode::Disabled)]
+    pub(crate) object_store_profiling: InstrumentedObjectStoreMode,
+}
+
+/// What a session may use.
+#[derive(Debug, Clone, Group)]
+#[command(next_help_heading = "Limits and data")]
+pub(crate) struct LimitArgs {
+    /// Memory for queries, such as 512m or 10g; beyond it they spill or fail
+    #[arg(short, long, value_parser = parse_size, value_name = "SIZE")]
+    pub(crate) memory_limit: Option<usize>,
+
+    /// How queries share that memory: greedy or fair
+    #[arg(long, default_value_t = PoolType::Greedy, value_name = "TYPE")]
+    pub(crate) mem_pool_type: PoolType,
+
+    /// Largest users of memory that an out-of-memory error names; 0 does not track them
+    #[arg(long, default_value_t = 3, value_name = "COUNT")]
+    pub(crate) top_memory_consumers: usize,
+
+    /// Disk space for spilled data, such as 10g [DataFusion's default: 100g]
+    #[arg(short, long, value_parser = parse_size, value_name = "SIZE")]
+    pub(crate) disk_limit: Option<usize>,
+
+    /// Rows in a batch
+    #[arg(short, long, value_name = "ROWS")]
+    pub(crate) batch_size: Option<usize>,
+
+    /// Folder in which relative paths of statements begin [default: the current one]
+    #[arg(short = 'p', long, value_name = "DIR")]
+    pub(crate) data_path: Option<PathBuf>,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// One piece of work of the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// `-c`
+    Command(String),
+    /// `-f`
+    File(PathBuf),
+}
+
+/// What the program does besides SQL.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Subcommands {
+    /// Make a benchmark's tables as Parquet files
+    Datagen(DatagenArgs),
+    /// Make a little data, run the tour over it twice, and show what the second run did not have to compute
+    Demo(DemoArgs),
+}
+
+/// `milepost datagen`
+#[derive(Debug, Clone, Group)]
+pub(crate) struct DatagenArgs {
+    /// The benchmark
+    #[arg(value_enum)]
+    pub(crate) dataset: Dataset,
+
+    /// Scale factor; 1 is about a gigabyte as text
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    pub(crate) scale: f64,
+
+    /// Folder for the tables: each becomes a folder DIR/TABLE with files part-0.parquet, part-1.parquet, …
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Files in a table [default: one for each million rows]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) parts: Option<u16>,
+
+    /// File format
+    #[arg(id = "datagen_format", long = "format", value_enum, default_value = "parquet")]
+    pub(crate) format: FileFormat,
+}
+
+/// The benchmarks whose data can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dataset {
+    /// TPC-H, 8 tables
+    Tpch,
+}
+
+/// The file formats that data can be made in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Parquet
+    Parquet,
+}
+
+/// `milepost demo`
+#[derive(Debug, Clone, Group)]
+pub(crate) struct DemoArgs {
+    /// Folder for the data and, unless --store is given, the checkpoints
+    #[arg(long, value_name = "DIR", default_value = "./milepost-demo")]
+    pub(crate) dir: PathBuf,
+
+    /// Scale factor of the data
+    #[arg(long, default_value_t = 0.1, hide = true, value_name = "N")]
+    pub(crate) scale: f64,
+}
+
+impl Args {
+    /// Reads the process' command line. `None` means that help or the version was asked for and printed.
+    ///
+    /// # Errors
+    /// A command line that is wrong, in one line.
+    pub(crate) fn read() -> Result<Option<Self>, Failure> {
+        Self::read_from(std::env::args_os())
+    }
+
+    fn read_from<T>(words: impl IntoIterator<Item = T>) -> Result<Option<Self>, Failure>
+    where
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let parsed = Self::command().try_get_matches_from(words).and_then(|matches| {
+            let mut args = Self::from_arg_matches(&matches)?;
+            args.work = in_order(&matches, &args);
+            args.store_from_environment = matches.value_source("store") == Some(ValueSource::EnvVariable);
+            Ok((args, matches))
+        });
+        match parsed {
+            Ok((args, matches)) => args.check(&matches).map(Some),
+            Err(error) if !error.use_stderr() => {
+                // Whoever asked for help and closed the pipe has seen enough of it.
+                let _ = error.print();
+                Ok(None)
+            }
+            Err(error) => Err(Failure::Usage(usage_line(&error))),
+        }
+    }
+
+    fn check(self, matches: &ArgMatches) -> Result<Self, Failure> {
+        if self.subcommand.is_some() && !self.work.is_empty() {
+            let name = matches.subcommand_name().unwrap_or_default();
+            return Err(Failure::Usage(format!("-c and -f do not go with the command {name}")));
+        }
+        if self.limits.batch_size == Some(0) {
+            return Err(Failure::Usage("--batch-size must be at least 1".to_string()));
+        }
+        if let Some(dir) = self.limits.data_path.as_ref().filter(|dir| !dir.is_dir()) {
+            return Err(Failure::Usage(format!("--data-path {} is no folder", dir.display())));
+        }
+        if let Some(blank) = self.command.iter().position(|sql| sql.trim().is_empty()) {
+            return Err(Failure::Usage(format!("-c number {} is empty", blank + 1)));
+        }
+        Ok(self)
+    }
+}
+
+fn in_order(matches: &ArgMatches, args: &Args) -> Vec<Work> {
+    let places = |id: &str| matches.indices_of(id).into_iter().flatten().collect::<Vec<_>>();
+    let commands = args.command.iter().cloned().map(Work::Command).zip(places("command"));
+    let files = args.file.iter().cloned().map(Work::File).zip(places("file"));
+    let mut placed: Vec<(Work, usize)> = commands.chain(files).collect();
+    placed.sort_by_key(|(_, place)| *place);
+    placed.into_iter().map(|(work, _)| work).collect()
+}
+
+/// clap's message without usage and hints: the first paragraph, in one line.
+fn usage_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let end = text.find("\n\nUsage:").or_else(|| text.find("\n\nFor more")).unwrap_or(text.len());
+    flatten(&text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Args {
+        Args::read_from(words).unwrap().unwrap()
+    }
+
+    fn refused(words: &[&str]) -> String {
+        Args::read_from(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_and_files_keep_their_order() {
+        let args =
+            read(&["milepost", "-c", "SELECT 1", "-f", "a.sql", "--command", "SELECT 2", "-f", "b.sql"]);
+        let command = |sql: &str| Work::Command(sql.to_string());
+        let file = |path: &str| Work::File(PathBuf::from(path));
+        assert_eq!(args.work, [command("SELECT 1"), file("a.sql"), command("SELECT 2"), file("b.sql")]);
+    }
+
+    #[test]
+    fn the_store_may_be_named_after_the_command() {
+        let args = read(&["milepost", "demo", "--store", "memory://", "--dir", "d"]);
+        assert_eq!(args.store.as_deref(), Some("memory://"));
+    }
+
+    #[test]
+    fn mistakes_are_one_line() {
+        for words in [
+            &["milepost", "--no-such-option"][..],
+            &["milepost", "-m", "lots"],
+            &["milepost", "--format", "xml"],
+            &["milepost", "--mem-pool-type", "unfair"],
+            &["milepost", "-b", "0"],
+            &["milepost", "-c", " "],
+            &["milepost", "-c", "SELECT 1", "demo"],
+            &["milepost", "datagen", "tpch"],
+            &["milepost", "datagen", "tpch", "--out", "x", "--parts", "0"],
+            &["milepost", "-p", "/no/such/folder"],
+        ] {
+            let line = refused(words);
+            assert!(!line.contains('\n') && line.contains("--help"), "{words:?}: {line}");
+        }
+    }
+}

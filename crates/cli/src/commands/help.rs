@@ -1,0 +1,102 @@
+//! What `\?` and `\h` print.
+
+use datafusion_cli::functions::Function;
+
+/// The commands, for `\?`.
+pub(crate) fn commands() -> String {
+    let rows = [
+        ("\\d", "list tables, views and checkpoints"),
+        ("\\d NAME", "describe a table or a checkpoint"),
+        ("\\c", "list checkpoints"),
+        ("\\c NAME", "list the snapshots of a checkpoint"),
+        ("\\h", "list help topics"),
+        ("\\h TOPIC", "help on a statement or a function"),
+        ("\\i FILE", "run a script, up to its first error"),
+        ("\\o [FILE]", "send results to a file, or back to the screen"),
+        ("\\pset [NAME VALUE]", "show or set: format, maxrows, quiet, object_store_profiling"),
+        ("\\quiet on|off", "print results only, or row counts and times too"),
+        ("\\object_store_profiling MODE", "report requests to object stores: disabled, summary, trace"),
+        ("\\q", "leave; so does Ctrl-D"),
+    ];
+    let lines: Vec<String> = rows.iter().map(|(name, what)| format!("{name:30} {what}")).collect();
+    let keys = "Ctrl-C abandons a statement, Tab completes names, Ctrl-R searches what was typed before.";
+    format!("{}\n\n{keys}", lines.join("\n"))
+}
+
+/// Our statements: the words that ask for help, what they do, and how they are written.
+const OURS: [(&str, &str, &str); 8] = [
+    (
+        "CHECKPOINT",
+        "make sure that a fresh snapshot of a query is stored, and give it a name",
+        "CHECKPOINT name [WITH (option = value, ...)] AS query\n\
+         options: reuse, on_stale, on_damage, on_concurrent, compression, unit_bytes, keep_versions, ttl, \
+         durability, verify_reads",
+    ),
+    (
+        "INLINE CHECKPOINT",
+        "the same inside a query, at any depth",
+        "SELECT ... FROM checkpoint((SELECT ...) [, 'name']) AS t\nWITH t AS MATERIALIZED (SELECT ...) SELECT ...",
+    ),
+    ("SNAPSHOT", "read an older version of a checkpoint", "SELECT ... FROM snapshot('name', version)"),
+    (
+        "REFRESH CHECKPOINT",
+        "run the stored query again if what it reads has changed",
+        "REFRESH CHECKPOINT name [FORCE]",
+    ),
+    ("DROP CHECKPOINT", "forget a checkpoint or one version", "DROP CHECKPOINT [IF EXISTS] name [VERSION n]"),
+    ("SHOW CHECKPOINTS", "list checkpoints, and whether they are fresh", "SHOW CHECKPOINTS [LIKE 'pattern']"),
+    (
+        "SHOW SNAPSHOTS",
+        "list the versions of a checkpoint",
+        "SHOW SNAPSHOTS OF name\nDESCRIBE CHECKPOINT name [VERSION n]",
+    ),
+    (
+        "EXPLAIN CHECKPOINT",
+        "say what would be written or reused, and why",
+        "EXPLAIN [ANALYZE] [VERBOSE] CHECKPOINT name AS query",
+    ),
+];
+
+/// Statements that DataFusion's shell has help on.
+const DATAFUSION: [&str; 7] =
+    ["SELECT", "INSERT", "CREATE TABLE", "CREATE TABLE AS", "DROP TABLE", "EXPLAIN", "SHOW"];
+
+/// The topics, for `\h`.
+pub(crate) fn topics() -> String {
+    let ours = OURS.map(|(words, what, _)| format!("{words:20} {what}")).join("\n");
+    format!("{ours}\n{}\nand the name of any function, such as \\h date_bin", DATAFUSION.join(", "))
+}
+
+/// Help on a statement, if there is any.
+pub(crate) fn topic(words: &str) -> Option<String> {
+    let wanted = words.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
+    if let Some((name, what, syntax)) = OURS.iter().find(|(name, _, _)| *name == wanted) {
+        return Some(format!("Command:     {name}\nDescription: {what}\nSyntax:\n{syntax}"));
+    }
+    let details = wanted.parse::<Function>().ok()?.function_details().map(str::to_string).ok()?;
+    Some(details.trim().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::Command;
+
+    #[test]
+    fn every_topic_that_is_listed_has_help() {
+        for name in OURS.iter().map(|(name, _, _)| *name).chain(DATAFUSION) {
+            let text = topic(&name.to_lowercase()).unwrap();
+            assert!(text.contains("Syntax"), "{name}");
+        }
+        assert_eq!(topic("date_bin"), None);
+    }
+
+    #[test]
+    fn every_command_that_is_listed_exists() {
+        for line in commands().lines().take_while(|line| !line.is_empty()) {
+            let command = line.split_whitespace().next().unwrap();
+            let reply = command.parse::<Command>().err().unwrap_or_default();
+            assert!(!reply.contains("no command"), "{line}: {reply}");
+        }
+    }
+}

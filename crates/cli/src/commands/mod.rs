@@ -1,0 +1,92 @@
+//! Backslash commands: what people type at the prompt when SQL is too long.
+
+mod help;
+mod parse;
+
+use datafusion_cli::print_options::MaxRows;
+
+pub(crate) use parse::{Command, Setting};
+
+use crate::failure::{Failure, Place};
+use crate::output::Output;
+use crate::run::{Flow, Runner};
+
+/// Tables, views and checkpoints, without the schema that describes schemas.
+const LIST_TABLES: &str = "SELECT table_schema AS schema, table_name AS name, \
+     lower(table_type) AS type FROM information_schema.tables \
+     WHERE table_schema <> 'information_schema' ORDER BY schema, name";
+
+impl Command {
+    /// Does what the command says.
+    ///
+    /// # Errors
+    /// SQL that fails, a file that cannot be opened, or output that cannot be written.
+    pub(crate) async fn run(&self, runner: &mut Runner, place: Place) -> Result<Flow, Failure> {
+        match self {
+            Self::Quit => return Ok(Flow::Quit),
+            Self::Include(path) => return runner.file(path).await,
+            Self::Tables => runner.sql(LIST_TABLES, place).await?,
+            Self::Describe(name) => describe(runner, name, place).await?,
+            Self::Checkpoints => runner.sql("SHOW CHECKPOINTS", place).await?,
+            Self::Snapshots(name) => runner.sql(&format!("SHOW SNAPSHOTS OF {name}"), place).await?,
+            Self::Commands => runner.printer.output.line(&help::commands())?,
+            Self::Topics => runner.printer.output.line(&help::topics())?,
+            Self::Help(topic) => match help::topic(topic) {
+                Some(text) => runner.printer.output.line(&text)?,
+                None => runner.sql(&function_details(topic), place).await?,
+            },
+            Self::Output(None) => runner.printer.output = Output::stdout(),
+            Self::Output(Some(path)) => runner.printer.output = Output::file(path)?,
+            Self::Set(setting) => set(runner, setting)?,
+            Self::Settings => {
+                let text = settings(runner);
+                runner.printer.output.line(&text)?;
+            }
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// A checkpoint and a table answer to different statements.
+async fn describe(runner: &mut Runner, name: &str, place: Place) -> Result<(), Failure> {
+    let is_checkpoint = runner.session.checkpoint_names().await.iter().any(|known| known == name);
+    let kind = if is_checkpoint { "CHECKPOINT " } else { "" };
+    runner.sql(&format!("DESCRIBE {kind}{name}"), place).await
+}
+
+/// What DataFusion says about a function of SQL.
+fn function_details(name: &str) -> String {
+    let name = name.replace('\'', "''").to_lowercase();
+    format!(
+        "SELECT DISTINCT routine_name AS name, function_type AS type, description, syntax_example AS syntax \
+         FROM information_schema.routines WHERE routine_name = '{name}'"
+    )
+}
+
+fn set(runner: &mut Runner, setting: &Setting) -> Result<(), Failure> {
+    match setting {
+        Setting::Format(format) => runner.printer.format = *format,
+        Setting::MaxRows(rows) => runner.printer.maxrows = *rows,
+        Setting::Quiet(quiet) => runner.printer.quiet = *quiet,
+        Setting::Profiling(mode) => runner.stores.set_instrument_mode(*mode),
+    }
+    if runner.printer.quiet {
+        return Ok(());
+    }
+    let text = settings(runner);
+    runner.printer.output.line(&text)
+}
+
+fn settings(runner: &Runner) -> String {
+    let printer = &runner.printer;
+    let maxrows = match printer.maxrows {
+        MaxRows::Unlimited => "inf".to_string(),
+        MaxRows::Limited(rows) => rows.to_string(),
+    };
+    format!(
+        "format {}, maxrows {maxrows}, quiet {}, object_store_profiling {}",
+        format!("{:?}", printer.format).to_lowercase(),
+        if printer.quiet { "on" } else { "off" },
+        runner.stores.instrument_mode(),
+    )
+}

@@ -1,0 +1,124 @@
+//! Why the program ends early. Each failure is one line on stderr and one exit code.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use datafusion::error::DataFusionError;
+
+use crate::exit::Exit;
+use crate::oneline;
+
+/// Where a statement stands: the name of its script and a line of it, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// A file's path as it was given, `-c`, `stdin`, or nothing in the shell.
+    pub(crate) script: String,
+    /// The line on which the statement begins, or the one that is wrong.
+    pub(crate) line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.script.is_empty() { Ok(()) } else { write!(f, "{}:{}: ", self.script, self.line) }
+    }
+}
+
+/// Why a run ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line asks for something that cannot be.
+    #[error("{0}; milepost --help lists what can be given")]
+    Usage(String),
+    /// A statement did not parse or did not run.
+    #[error("{place}{}", oneline::describe(source))]
+    Statement {
+        /// Where it stands.
+        place: Place,
+        /// What DataFusion or the engine said.
+        source: Box<DataFusionError>,
+    },
+    /// A backslash command that cannot be run.
+    #[error("{place}{what}")]
+    Command {
+        /// Where it stands.
+        place: Place,
+        /// What is wrong and what to write instead.
+        what: String,
+    },
+    /// The session could not be set up.
+    #[error("cannot start: {}", oneline::describe(.0))]
+    Setup(#[source] Box<DataFusionError>),
+    /// The store could not be opened.
+    #[error("cannot open the checkpoint store: {}", oneline::flatten(&.0.to_string()))]
+    Store(#[source] Box<milepost::Error>),
+    /// A file that the command line names cannot be read or written.
+    #[error("cannot {operation} {}: {source}; {next}", path.display())]
+    File {
+        /// read, write, create, …
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+        /// What to do about it.
+        next: &'static str,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {what}", path.display())]
+    Unexpected {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do next.
+        what: String,
+    },
+    /// The output could not be written.
+    #[error("cannot write the output: {0}; free some space or write elsewhere, then run again")]
+    Output(io::Error),
+    /// Whoever read the output stopped reading.
+    #[error("the output was closed")]
+    OutputClosed,
+    /// Ctrl-C.
+    #[error("interrupted: the statement was abandoned, and what was committed before it stays")]
+    Interrupted,
+    /// The system refused something that the program cannot do without.
+    #[error("cannot {operation}: {source}; run again when the system allows it")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// The operating system's words.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// The code to end with.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Interrupted => Exit::Interrupted,
+            Self::OutputClosed => Exit::OutputClosed,
+            Self::Statement { source, .. } if is_damage(source) => Exit::Damaged,
+            Self::Setup(source) if is_damage(source) => Exit::Damaged,
+            Self::Store(source) if says_damage(source) => Exit::Damaged,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// Prints the line, unless there is nobody to tell.
+    pub(crate) fn report(&self) {
+        use std::io::Write;
+        if !matches!(self, Self::OutputClosed) {
+            // A closed stderr leaves nobody to tell that it is closed.
+            let _ = writeln!(io::stderr(), "milepost: {self}");
+        }
+    }
+}
+
+fn is_damage(error: &DataFusionError) -> bool {
+    milepost::Error::find(error).is_some_and(says_damage)
+}
+
+fn says_damage(error: &milepost::Error) -> bool {
+    matches!(error, milepost::Error::Store(store) if store.is_damage())
+}

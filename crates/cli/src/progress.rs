@@ -1,0 +1,102 @@
+//! A bar for each stage that runs: partitions done, rows, bytes, rate. On stderr, and only where a person looks.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use milepost::{Session, StageProgress};
+use tokio::task::JoinHandle;
+
+use crate::units::{bytes, count, seconds};
+
+/// How often the bars move.
+const EVERY: Duration = Duration::from_millis(100);
+/// Stages that end sooner are not worth a flicker.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Bars that watch a session until this is dropped.
+pub(crate) struct Progress(Option<(JoinHandle<()>, MultiProgress)>);
+
+impl Progress {
+    /// Watches the stages of a session. Does nothing when stderr is no terminal, or when `quiet`.
+    pub(crate) fn watch(session: &Session, quiet: bool) -> Self {
+        if quiet || !io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let task = tokio::spawn(draw(session.clone(), bars.clone()));
+        Self(Some((task, bars)))
+    }
+
+    /// Takes the bars off the screen.
+    pub(crate) fn finish(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((task, bars)) = self.0.take() {
+            task.abort();
+            // Only a broken terminal refuses, and then there is nothing on it to clear.
+            let _ = bars.clear();
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+}
+
+async fn draw(session: Session, bars: MultiProgress) {
+    let mut shown: HashMap<String, ProgressBar> = HashMap::new();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let running = session.progress();
+        shown.retain(|name, bar| {
+            let still_running = running.iter().any(|stage| stage.checkpoint == *name);
+            if !still_running {
+                bar.finish_and_clear();
+            }
+            still_running
+        });
+        for stage in running.iter().filter(|stage| stage.elapsed >= PATIENCE) {
+            let bar = shown.entry(stage.checkpoint.clone()).or_insert_with(|| bars.add(bar(stage)));
+            bar.set_length(stage.partitions as u64);
+            bar.set_position(stage.partitions_done as u64);
+            bar.set_message(message(stage));
+        }
+    }
+}
+
+fn bar(stage: &StageProgress) -> ProgressBar {
+    let bar = ProgressBar::hidden().with_prefix(stage.checkpoint.clone());
+    let template = "{prefix} {spinner} {bar:20} {pos}/{len}  {wide_msg}";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
+        Err(_) => bar,
+    }
+}
+
+fn message(stage: &StageProgress) -> String {
+    let time = stage.elapsed.as_secs_f64().max(0.001);
+    let rate = bytes((stage.bytes as f64 / time) as u64);
+    let rows = count(stage.rows);
+    format!("{rows} rows, {}, {rate}/s, {}", bytes(stage.bytes), seconds(stage.elapsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_shows_rows_bytes_rate_and_time() {
+        let stage = StageProgress {
+            checkpoint: "by_day".to_string(),
+            rows: 1_234_567,
+            bytes: 3 << 20,
+            partitions_done: 1,
+            partitions: 8,
+            elapsed: Duration::from_secs(2),
+        };
+        assert_eq!(message(&stage), "1,234,567 rows, 3.00 MiB, 1.50 MiB/s, 2.000 s");
+    }
+}

@@ -1,0 +1,16 @@
+//! Runs statements and scripts.
+//!
+//! 1. [`Source`] is text with a name. [`Script::parse`] cuts it into steps and parses all of them.
+//! 2. [`Runner`] runs a step: it executes, shows progress, prints the rows, then prints what people should notice.
+//! 3. [`Interrupts`] lets Ctrl-C end a statement at any moment: its future is dropped, and the session settles what
+//!    the attempt left behind.
+
+mod interrupt;
+mod runner;
+mod script;
+mod source;
+
+pub(crate) use interrupt::Interrupts;
+pub(crate) use runner::{Flow, Runner};
+pub(crate) use script::Script;
+pub(crate) use source::Source;

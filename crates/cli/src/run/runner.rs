@@ -1,0 +1,161 @@
+//! Runs statements one by one and prints what they give.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::common::plan_err;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
+use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
+use milepost::Session;
+use milepost::sql::Statement;
+
+use super::interrupt::Interrupts;
+use super::script::{Script, Step};
+use super::source::Source;
+use crate::failure::{Failure, Place};
+use crate::notices;
+use crate::object_stores;
+use crate::print::{Printer, ResultSet};
+use crate::progress::Progress;
+
+/// Whether there is more to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Flow {
+    /// Go on.
+    Continue,
+    /// `\q` was met.
+    Quit,
+}
+
+/// A session and the way its results are shown.
+pub(crate) struct Runner {
+    pub(crate) session: Session,
+    pub(crate) printer: Printer,
+    pub(crate) interrupts: Interrupts,
+    /// Requests to object stores, for profiling.
+    pub(crate) stores: Arc<InstrumentedObjectStoreRegistry>,
+}
+
+impl Runner {
+    /// Parses a script whole, then runs it up to its end, its first error, or `\q`.
+    ///
+    /// # Errors
+    /// The first step that fails.
+    pub(crate) async fn source(&mut self, source: &Source) -> Result<Flow, Failure> {
+        let script = Script::parse(&self.session, source)?;
+        self.script(&script).await
+    }
+
+    /// Runs a script up to its end, its first error, or `\q`.
+    ///
+    /// # Errors
+    /// The first step that fails.
+    pub(crate) async fn script(&mut self, script: &Script) -> Result<Flow, Failure> {
+        for step in &script.steps {
+            match step {
+                Step::Statement(statement) => {
+                    self.statement(statement, script.place(statement.line)).await?;
+                }
+                Step::Command { line, command } => {
+                    // A command may include a file, and so come back here.
+                    let place = script.place(*line);
+                    if Box::pin(command.run(self, place)).await? == Flow::Quit {
+                        return Ok(Flow::Quit);
+                    }
+                }
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Runs one statement and prints its rows and notices.
+    ///
+    /// # Errors
+    /// The statement's error, one of writing, or Ctrl-C. After Ctrl-C the attempt is gone when this returns.
+    pub(crate) async fn statement(&mut self, statement: &Statement, place: Place) -> Result<(), Failure> {
+        let mut interrupts = self.interrupts.clone();
+        let outcome = interrupts.guard(self.execute_and_print(statement)).await;
+        let outcome = match outcome {
+            Err(interrupted) => {
+                self.session.settle().await;
+                Err(interrupted)
+            }
+            Ok(Err(error)) => Err(self
+                .printer
+                .output
+                .take_failure()
+                .unwrap_or_else(|| Failure::Statement { place, source: Box::new(error) })),
+            Ok(Ok(())) => Ok(()),
+        };
+        self.tell_notices();
+        outcome
+    }
+
+    /// Runs one piece of SQL that the program itself wrote.
+    ///
+    /// # Errors
+    /// As for [`Runner::statement`].
+    pub(crate) async fn sql(&mut self, sql: &str, place: Place) -> Result<(), Failure> {
+        let parsed = self.session.statements(sql);
+        let failed = |error| Failure::Statement { place: place.clone(), source: Box::new(error) };
+        for statement in parsed.map_err(failed)? {
+            self.statement(&statement, place.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Parses and runs a script file.
+    ///
+    /// # Errors
+    /// As for [`Runner::source`], or a file that cannot be read.
+    pub(crate) async fn file(&mut self, path: &Path) -> Result<Flow, Failure> {
+        self.source(&Source::file(path)?).await
+    }
+
+    async fn execute_and_print(&mut self, statement: &Statement) -> DataFusionResult<()> {
+        let started = Instant::now();
+        let progress = Progress::watch(&self.session, self.printer.quiet);
+        let frame = object_stores::execute(&self.session, statement).await?;
+        let show_all = shows_every_row(statement, frame.logical_plan());
+        let result = open(frame, show_all, started).await?;
+        progress.finish();
+        self.tell_notices();
+        self.printer.print(result).await?;
+        self.printer.store_requests(&self.stores)
+    }
+
+    fn tell_notices(&self) {
+        let notices = self.session.take_notices();
+        if !self.printer.quiet {
+            notices::tell(&notices);
+        }
+    }
+}
+
+/// Plans the statement, which writes its checkpoints, and starts it.
+async fn open(frame: DataFrame, show_all: bool, started: Instant) -> DataFusionResult<ResultSet> {
+    let task = Arc::new(frame.task_ctx());
+    let plan = frame.create_physical_plan().await?;
+    let endless = plan.boundedness().is_unbounded();
+    if endless && plan.pipeline_behavior() == EmissionType::Final {
+        return plan_err!("this query gives its rows when its source ends, and its source has no end");
+    }
+    let stream = execute_stream(plan, Arc::clone(&task))?;
+    let format_options = task.session_config().options().format.clone();
+    let memory = Arc::clone(task.memory_pool());
+    Ok(ResultSet { stream, endless, show_all, format_options, memory, started })
+}
+
+/// Whether somebody who asked for this wants to see all of it: plans, descriptions and settings.
+fn shows_every_row(statement: &Statement, plan: &LogicalPlan) -> bool {
+    let shows = || statement.text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("show"));
+    statement.is_ours()
+        || shows()
+        || matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_))
+}

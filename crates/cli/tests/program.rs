@@ -1,0 +1,15 @@
+//! The program as its users meet it: a process, its output, and its exit code.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "program/checkpoints.rs"]
+mod checkpoints;
+#[path = "program/command_line.rs"]
+mod command_line;
+#[path = "program/data.rs"]
+mod data;
+#[path = "program/interrupts.rs"]
+mod interrupts;
+#[path = "program/scripts.rs"]
+mod scripts;
+#[path = "program/support.rs"]
+mod support;

@@ -1,0 +1,125 @@
+//! Checkpoints from one process to the next.
+
+use crate::support::{Desk, files_below};
+
+const SQUARES: &str = "CHECKPOINT squares AS SELECT i, i * i AS square FROM range(0, 1000) AS t(i)";
+
+/// The outcome column of a CHECKPOINT's row.
+fn outcome(desk: &Desk, sql: &str) -> String {
+    let rows = desk.rows(sql);
+    rows[0].split(',').nth(2).unwrap().to_string()
+}
+
+#[test]
+fn the_second_process_reuses_what_the_first_one_wrote() {
+    let desk = Desk::new();
+    assert_eq!(outcome(&desk, SQUARES), "written");
+    assert_eq!(outcome(&desk, SQUARES), "reused");
+    assert_eq!(desk.rows("SELECT sum(square) AS s FROM squares"), ["332833500"]);
+    assert!(desk.path(".milepost/milepost.json").exists());
+}
+
+#[test]
+fn the_store_is_where_the_option_or_the_environment_says() {
+    let desk = Desk::new();
+    let ran = desk.command(&["-c", SQUARES]).env("MILEPOST_STORE", "from_environment").output().unwrap();
+    assert!(ran.status.success());
+    let ran = desk
+        .command(&["--store", "from_option", "-c", SQUARES])
+        .env("MILEPOST_STORE", "unused")
+        .output()
+        .unwrap();
+    assert!(ran.status.success());
+    for (store, exists) in
+        [("from_environment", true), ("from_option", true), ("unused", false), (".milepost", false)]
+    {
+        assert_eq!(desk.path(store).join("milepost.json").exists(), exists, "{store}");
+    }
+}
+
+#[test]
+fn a_store_that_is_a_file_is_refused_in_one_line() {
+    let desk = Desk::new();
+    desk.write("taken", "not a folder");
+    let ran = desk.run(&["--store", "taken", "-c", "SELECT 1"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.error_line().contains("taken"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(desk.path("taken")).unwrap(), "not a folder");
+}
+
+#[test]
+fn credentials_in_a_store_url_are_never_printed() {
+    let ran =
+        Desk::new().run(&["--store", "ftp://user:hunter2@example.com/x?token=hunter2", "-c", "SELECT 1"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(!ran.error_line().contains("hunter2"), "{ran:?}");
+}
+
+#[test]
+fn a_damaged_store_ends_with_4_and_names_the_file() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    let [data] = &files_below(&desk.path(".milepost"), ".parquet")[..] else { panic!("one file expected") };
+    std::fs::remove_file(data).unwrap();
+    let ran = desk.run(&["-c", "SELECT * FROM squares"]);
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    let name = data.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(ran.error_line().contains(&name), "{ran:?}");
+}
+
+#[test]
+fn a_stale_read_is_noticed_on_stderr() {
+    let desk = Desk::new();
+    desk.write("t.csv", "a\n1\n2\n");
+    let define =
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 't.csv' OPTIONS ('format.has_header' 'true')";
+    let total = |sql: &str| desk.run(&["--format", "csv", "-c", define, "-c", sql]);
+    assert_eq!(total("CHECKPOINT total AS SELECT sum(a) AS s FROM t").code, Some(0));
+    desk.write("t.csv", "a\n1\n2\n39\n");
+    let stale = total("SELECT * FROM total");
+    assert_eq!((stale.code, stale.stdout.as_str()), (Some(0), "s\n3\n"), "{stale:?}");
+    assert!(stale.stderr.starts_with("notice: ") && stale.stderr.contains("t.csv"), "{stale:?}");
+    let refreshed = total("REFRESH CHECKPOINT total; SELECT * FROM total");
+    assert!(refreshed.stdout.ends_with("s\n42\n"), "{refreshed:?}");
+    assert_eq!(refreshed.stderr, "");
+}
+
+#[test]
+fn a_checkpoint_comes_before_a_folder_of_the_same_name() {
+    let desk = Desk::new();
+    desk.write("squares/part-0.csv", "i,square\n1,99\n");
+    desk.rows(SQUARES);
+    assert_eq!(desk.rows("SELECT count(*) AS n FROM squares"), ["1000"]);
+    assert_eq!(outcome(&desk, SQUARES), "reused");
+    assert_eq!(desk.rows("SELECT square FROM 'squares/part-0.csv'"), ["99"]);
+}
+
+#[test]
+fn inline_checkpoints_are_reused_by_the_next_process() {
+    let desk = Desk::new();
+    let sql = "WITH s AS MATERIALIZED (SELECT i * i AS square FROM range(0, 100) AS t(i)) SELECT sum(square) AS s FROM s";
+    for _ in 0..2 {
+        assert_eq!(desk.rows(sql), ["328350"]);
+    }
+    assert_eq!(desk.rows("SELECT count(*) AS n FROM milepost.snapshots"), ["1"]);
+}
+
+#[test]
+fn two_processes_may_write_the_same_name_at_once() {
+    let desk = Desk::new();
+    let sql =
+        "CHECKPOINT both AS SELECT i % 1000 AS k, count(*) AS n FROM range(0, 3000000) AS t(i) GROUP BY 1";
+    let children: Vec<_> = (0..2)
+        .map(|_| {
+            let mut command = desk.command(&["--format", "csv", "-c", sql]);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(desk.rows("SELECT count(*) AS k, sum(n) AS n FROM both"), ["1000,3000000"]);
+    // Same question, same answer: whoever came second took over the first one's result.
+    assert_eq!(desk.rows("SELECT count(*) AS n FROM milepost.snapshots"), ["1"]);
+}

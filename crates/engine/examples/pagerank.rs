@@ -1,0 +1,81 @@
+//! PageRank, a checkpoint each round: the plan of a round is always the same size, so planning never slows down, and a
+//! program that dies goes on from the last round that was committed.
+//!
+//! ```sh
+//! cargo run --release -p milepost --example pagerank -- [nodes] [edges] [rounds]
+//! ```
+//!
+//! With `MILEPOST_STORE` set, ranks are kept there; otherwise in a temporary folder.
+
+use std::time::{Duration, Instant};
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::prelude::*;
+use milepost::{CheckpointExt, Session};
+
+/// A graph by arithmetic: the targets lean towards small numbers, so some nodes are popular and some have no links in.
+fn links_sql(nodes: usize, edges: usize) -> String {
+    format!(
+        "WITH edges AS (
+             SELECT DISTINCT (i * 7919) % {nodes} AS source,
+                    ((i * 104729) % {nodes}) * ((i * 1299709) % {nodes}) / {nodes} AS target
+             FROM range(0, {edges}) AS t(i)
+         )
+         SELECT source, target, 1.0 / count(*) OVER (PARTITION BY source) AS weight FROM edges"
+    )
+}
+
+/// One round: each node passes its rank on in equal shares.
+fn round_sql(nodes: usize) -> String {
+    format!(
+        "SELECT n.node, 0.15 / {nodes} + 0.85 * coalesce(r.received, 0.0) AS rank
+         FROM (SELECT node FROM ranks) AS n
+         LEFT JOIN (
+             SELECT l.target, sum(ranks.rank * l.weight) AS received
+             FROM links AS l JOIN ranks ON l.source = ranks.node
+             GROUP BY l.target
+         ) AS r ON n.node = r.target"
+    )
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default: usize| arguments.next().map_or(Some(default), |text| text.parse().ok());
+    let (Some(nodes), Some(edges), Some(rounds)) = (number(10_000), number(200_000), number(50)) else {
+        return Err(DataFusionError::Execution("usage: pagerank [nodes] [edges] [rounds]".to_string()));
+    };
+    let folder = tempfile::tempdir()?;
+    let store =
+        std::env::var("MILEPOST_STORE").unwrap_or_else(|_| folder.path().to_string_lossy().into_owned());
+    let session = Session::open(&store).await?;
+
+    session.sql(&links_sql(nodes, edges)).await?.checkpoint("links").await?;
+    let first = format!("SELECT i AS node, 1.0 / {nodes} AS rank FROM range(0, {nodes}) AS t(i)");
+    session.sql(&first).await?.checkpoint("ranks").await?;
+
+    println!("round   plan ms  total ms");
+    let mut planning = Vec::with_capacity(rounds);
+    for round in 1..=rounds {
+        let started = Instant::now();
+        let step = session.sql(&round_sql(nodes)).await?;
+        step.clone().create_physical_plan().await?;
+        let planned = started.elapsed();
+        step.checkpoint("ranks").await?;
+        planning.push(planned);
+        println!("{round:>5}  {:>8.1}  {:>8.1}", millis(planned), millis(started.elapsed()));
+    }
+    if let [_, second, .., last] = planning.as_slice() {
+        println!("planning, last round against round 2: {:.2}", last.as_secs_f64() / second.as_secs_f64());
+    }
+    session
+        .sql("SELECT node, round(rank, 6) AS rank FROM ranks ORDER BY rank DESC, node LIMIT 5")
+        .await?
+        .show()
+        .await?;
+    session.sql("SELECT round(sum(rank), 3) AS all_ranks FROM ranks").await?.show().await
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}

@@ -1,0 +1,15 @@
+//! Checkpoints as tables: `SELECT … FROM name`, `milepost."name@3"`, and the system tables.
+//!
+//! ```text
+//! CheckpointCatalogs            wraps the session's catalog list
+//!   datafusion                  wraps the default catalog
+//!     public                    wraps the default schema: its own tables first, then checkpoints by name
+//!     milepost                  system tables and single versions
+//! ```
+
+mod schema;
+mod system;
+mod wrap;
+
+pub(crate) use schema::table_beneath;
+pub(crate) use wrap::CheckpointCatalogs;

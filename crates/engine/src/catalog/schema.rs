@@ -1,0 +1,107 @@
+//! The default schema with checkpoints beside its tables. Tables come first: a checkpoint never hides one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::TableType;
+use milepost_store::CheckpointName;
+
+use crate::context::Milepost;
+use crate::error::store_error;
+use crate::scan::{SnapshotTable, named_scan};
+
+#[derive(Debug)]
+pub(super) struct CheckpointSchema {
+    inner: Arc<dyn SchemaProvider>,
+    milepost: Arc<Milepost>,
+}
+
+impl CheckpointSchema {
+    pub(super) fn new(inner: Arc<dyn SchemaProvider>, milepost: Arc<Milepost>) -> Self {
+        Self { inner, milepost }
+    }
+
+    async fn newest(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        // A word that is no checkpoint's name was never meant as one.
+        let Ok(name) = CheckpointName::parse(name) else { return Ok(None) };
+        let home = &self.milepost.home;
+        match home.store.newest(&name).await.map_err(store_error)? {
+            Some(snapshot) => Ok(Some(named_scan(SnapshotTable::named(home.clone(), snapshot))?)),
+            None => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for CheckpointSchema {
+    fn owner_name(&self) -> Option<&str> {
+        self.inner.owner_name()
+    }
+
+    fn table_names(&self) -> Vec<String> {
+        let mut names = self.inner.table_names();
+        names.extend(self.milepost.known_names());
+        names.extend(self.milepost.view_names());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        if let Some(table) = self.inner.table(name).await? {
+            return Ok(Some(table));
+        }
+        match self.milepost.view(name) {
+            Some(view) => Ok(Some(view)),
+            None => self.newest(name).await,
+        }
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        match self.inner.table_type(name).await? {
+            Some(kind) => Ok(Some(kind)),
+            None => Ok(self.table(name).await?.map(|table| table.table_type())),
+        }
+    }
+
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.inner.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if !self.inner.table_exist(name) && self.milepost.known_names().iter().any(|known| known == name) {
+            return plan_err!("'{name}' is a checkpoint and no table: use DROP CHECKPOINT {name}");
+        }
+        self.inner.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.inner.table_exist(name)
+            || self.milepost.view(name).is_some()
+            || self.milepost.known_names().iter().any(|known| known == name)
+    }
+}
+
+/// What the default schema itself holds under a name, checkpoints aside: "table" or "view".
+pub(crate) fn table_beneath(state: &SessionState, name: &str) -> Option<String> {
+    let catalog = &state.config_options().catalog;
+    let provider = state.catalog_list().catalog(&catalog.default_catalog)?;
+    let schema = provider.schema(&catalog.default_schema)?;
+    let beneath = match schema.downcast_ref::<CheckpointSchema>() {
+        Some(ours) => Arc::clone(&ours.inner),
+        None => schema,
+    };
+    if !beneath.table_exist(name) {
+        return None;
+    }
+    let is_view = futures::FutureExt::now_or_never(beneath.table_type(name))
+        .is_some_and(|kind| matches!(kind, Ok(Some(TableType::View))));
+    Some(if is_view { "view" } else { "table" }.to_string())
+}

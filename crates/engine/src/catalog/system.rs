@@ -1,0 +1,291 @@
+//! The schema `milepost`: `checkpoints`, `snapshots`, `files`, `lineage`, and single versions as `"name@3"`.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, Session, TableProvider};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt};
+use milepost_store::{CheckpointName, Snapshot, Version};
+
+use crate::context::Milepost;
+use crate::error::store_error;
+use crate::scan::{SnapshotTable, named_scan};
+
+/// How many logs are read side by side.
+const READS: usize = 32;
+
+#[derive(Debug)]
+pub(super) struct SystemSchema {
+    milepost: Arc<Milepost>,
+}
+
+impl SystemSchema {
+    pub(super) fn new(milepost: Arc<Milepost>) -> Self {
+        Self { milepost }
+    }
+
+    /// The table behind `milepost."name@3"`.
+    async fn version(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some((name, version)) = name.rsplit_once('@') else { return Ok(None) };
+        let (Ok(name), Ok(version)) = (CheckpointName::parse(name), version.parse()) else { return Ok(None) };
+        let home = &self.milepost.home;
+        match home.store.snapshot(&name, Version(version)).await.map_err(store_error)? {
+            Some(snapshot) => Ok(Some(named_scan(SnapshotTable::new(home.clone(), snapshot))?)),
+            None => Err(self.missing(&name, version).await?.into()),
+        }
+    }
+
+    async fn missing(&self, name: &CheckpointName, version: u64) -> Result<crate::Error> {
+        let store = &self.milepost.home.store;
+        Ok(match store.newest(name).await.map_err(store_error)? {
+            Some(_) => crate::Error::NoVersion { name: name.to_string(), version },
+            None => crate::Error::NoCheckpoint { name: name.to_string(), store: store.url().to_string() },
+        })
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for SystemSchema {
+    fn table_names(&self) -> Vec<String> {
+        SystemKind::ALL.iter().map(|kind| kind.name().to_string()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        match SystemKind::ALL.iter().find(|kind| kind.name() == name) {
+            Some(kind) => {
+                Ok(Some(Arc::new(SystemTable { milepost: Arc::clone(&self.milepost), kind: *kind })))
+            }
+            None => self.version(name).await,
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        SystemKind::ALL.iter().any(|kind| kind.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SystemKind {
+    Checkpoints,
+    Snapshots,
+    Files,
+    Lineage,
+}
+
+impl SystemKind {
+    const ALL: [Self; 4] = [Self::Checkpoints, Self::Snapshots, Self::Files, Self::Lineage];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoints => "checkpoints",
+            Self::Snapshots => "snapshots",
+            Self::Files => "files",
+            Self::Lineage => "lineage",
+        }
+    }
+
+    fn schema(self) -> SchemaRef {
+        let text = |name: &str| Field::new(name, DataType::Utf8, true);
+        let number = |name: &str| Field::new(name, DataType::UInt64, false);
+        let time = |name: &str| {
+            Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true)
+        };
+        let flag = |name: &str| Field::new(name, DataType::Boolean, false);
+        Arc::new(Schema::new(match self {
+            Self::Checkpoints => vec![
+                text("checkpoint"),
+                number("version"),
+                number("versions"),
+                number("rows"),
+                number("bytes"),
+                number("files"),
+                time("created_at"),
+                number("elapsed_ms"),
+                text("definition"),
+            ],
+            Self::Snapshots => vec![
+                text("checkpoint"),
+                number("version"),
+                number("rows"),
+                number("bytes"),
+                number("files"),
+                time("created_at"),
+                number("elapsed_ms"),
+                text("determinism"),
+                flag("reusable"),
+                text("signature"),
+                text("fingerprint"),
+                text("content"),
+                text("run"),
+                text("producer"),
+            ],
+            Self::Files => vec![
+                text("checkpoint"),
+                number("version"),
+                number("unit"),
+                text("path"),
+                number("rows"),
+                number("bytes"),
+                text("checksum"),
+            ],
+            Self::Lineage => vec![
+                text("checkpoint"),
+                number("version"),
+                text("source"),
+                text("kind"),
+                text("source_version"),
+                number("files"),
+                text("note"),
+            ],
+        }))
+    }
+
+    fn rows(self, snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+        match self {
+            Self::Checkpoints => checkpoints(snapshots),
+            Self::Snapshots => all_snapshots(snapshots),
+            Self::Files => files(snapshots),
+            Self::Lineage => lineage(snapshots),
+        }
+    }
+}
+
+/// Reads the logs each time it is scanned.
+#[derive(Debug)]
+struct SystemTable {
+    milepost: Arc<Milepost>,
+    kind: SystemKind,
+}
+
+#[async_trait]
+impl TableProvider for SystemTable {
+    fn schema(&self) -> SchemaRef {
+        self.kind.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let snapshots = live_snapshots(&self.milepost, self.kind == SystemKind::Checkpoints).await?;
+        let batch = RecordBatch::try_new(self.schema(), self.kind.rows(&snapshots))?;
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
+    }
+}
+
+/// Every live snapshot, or the newest of each checkpoint, with the number of live versions and whether it is the newest.
+async fn live_snapshots(milepost: &Milepost, newest_only: bool) -> Result<Vec<(Snapshot, u64, bool)>> {
+    let store = &milepost.home.store;
+    let names = store.checkpoints().await.map_err(store_error)?;
+    let read = futures::stream::iter(names).map(|name| async move {
+        let live = store.live(&name).await?;
+        let newest = live.iter().map(|version| version.version).max();
+        let mut found = Vec::new();
+        for version in &live {
+            if newest_only && Some(version.version) != newest {
+                continue;
+            }
+            if let Some(snapshot) = store.snapshot(&name, version.version).await? {
+                found.push((snapshot, live.len() as u64, Some(version.version) == newest));
+            }
+        }
+        Ok(found)
+    });
+    let read: Vec<Vec<_>> = read.buffered(READS).try_collect().await.map_err(store_error)?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    Arc::new(values.map(|value| value.map(Into::into)).collect::<StringArray>())
+}
+
+fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<StringArray>())
+}
+
+fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
+    Arc::new(UInt64Array::from_iter_values(values))
+}
+
+fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
+}
+
+fn checkpoints(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().map(|(snapshot, ..)| snapshot);
+    vec![
+        strings(all().map(|s| s.name.to_string())),
+        numbers(all().map(|s| s.version.0)),
+        numbers(snapshots.iter().map(|(_, versions, _)| *versions)),
+        numbers(all().map(|s| s.manifest.rows)),
+        numbers(all().map(|s| s.manifest.bytes)),
+        numbers(all().map(|s| s.manifest.files.len() as u64)),
+        times(all().map(|s| s.committed_ms)),
+        numbers(all().map(|s| s.manifest.elapsed_ms)),
+        texts(all().map(|s| s.manifest.definition.as_ref().map(|d| d.sql.clone()))),
+    ]
+}
+
+fn all_snapshots(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().map(|(snapshot, ..)| snapshot);
+    let identity = || all().map(|s| &s.manifest.identity);
+    vec![
+        strings(all().map(|s| s.name.to_string())),
+        numbers(all().map(|s| s.version.0)),
+        numbers(all().map(|s| s.manifest.rows)),
+        numbers(all().map(|s| s.manifest.bytes)),
+        numbers(all().map(|s| s.manifest.files.len() as u64)),
+        times(all().map(|s| s.committed_ms)),
+        numbers(all().map(|s| s.manifest.elapsed_ms)),
+        strings(identity().map(|i| i.determinism.clone())),
+        Arc::new(identity().map(|i| Some(i.reusable)).collect::<BooleanArray>()),
+        strings(identity().map(|i| i.signature.to_string())),
+        strings(identity().map(|i| i.fingerprint.to_string())),
+        strings(all().map(|s| s.manifest.content.to_string())),
+        strings(all().map(|s| s.manifest.origin.run.clone())),
+        strings(all().map(|s| s.manifest.producer.clone())),
+    ]
+}
+
+fn files(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().flat_map(|(s, ..)| s.manifest.files.iter().map(move |file| (s, file)));
+    vec![
+        strings(all().map(|(s, _)| s.name.to_string())),
+        numbers(all().map(|(s, _)| s.version.0)),
+        numbers(all().map(|(_, file)| u64::from(file.unit.0))),
+        strings(all().map(|(s, file)| format!("checkpoints/{}/{}", s.name, file.path))),
+        numbers(all().map(|(_, file)| file.rows)),
+        numbers(all().map(|(_, file)| file.size)),
+        strings(all().map(|(_, file)| file.checksum.to_string())),
+    ]
+}
+
+fn lineage(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+    let all = || {
+        snapshots.iter().flat_map(|(s, ..)| s.manifest.identity.sources.iter().map(move |source| (s, source)))
+    };
+    vec![
+        strings(all().map(|(s, _)| s.name.to_string())),
+        numbers(all().map(|(s, _)| s.version.0)),
+        strings(all().map(|(_, source)| source.name.clone())),
+        strings(all().map(|(_, source)| source.kind.clone())),
+        texts(all().map(|(_, source)| source.digest.as_ref().map(ToString::to_string))),
+        numbers(all().map(|(_, source)| source.objects.len() as u64)),
+        texts(all().map(|(_, source)| source.note.clone())),
+    ]
+}

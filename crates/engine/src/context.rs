@@ -1,0 +1,193 @@
+//! What all parts of one session share: the store, the run, and what people are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionConfig;
+use milepost_store::{Durability, Origin, Store, StoreOptions};
+use parking_lot::{Mutex, RwLock};
+use tokio::task::JoinSet;
+
+use crate::config::MilepostConfig;
+use crate::error::{Error, store_error};
+use crate::identity::{Registries, RunPin};
+use crate::stage::ProgressBoard;
+
+/// A store and the URL under which DataFusion's scans find it.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    pub(crate) store: Store,
+    url: ObjectStoreUrl,
+}
+
+impl Home {
+    /// Gives the store an URL of its own: two stores of one process never share one.
+    pub(crate) fn new(store: Store) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let url =
+            ObjectStoreUrl::parse(format!("milepost://store-{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
+        Ok(Self { store, url })
+    }
+
+    /// The URL, after making sure that `runtime` can resolve it.
+    pub(crate) fn url_in(&self, runtime: &RuntimeEnv) -> ObjectStoreUrl {
+        runtime.register_object_store(self.url.as_ref(), self.store.object_store());
+        self.url.clone()
+    }
+}
+
+/// The shared state of a session with checkpoints. A `SessionConfig` carries it as an extension.
+#[derive(Debug)]
+pub struct Milepost {
+    pub(crate) home: Home,
+    pub(crate) run: RunPin,
+    pub(crate) registries: Registries,
+    pub(crate) progress: ProgressBoard,
+    steps: AtomicU64,
+    notices: Mutex<Vec<String>>,
+    /// Names known to exist, for the synchronous parts of DataFusion's catalog.
+    names: RwLock<BTreeSet<String>>,
+    /// Checkpoints made while `milepost.enabled` is false are views of their queries.
+    views: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
+    scratch: Mutex<Option<Scratch>>,
+    clean_ups: Mutex<JoinSet<()>>,
+}
+
+/// The store of local checkpoints; its folder goes when the session goes.
+#[derive(Debug)]
+struct Scratch {
+    home: Home,
+    _folder: tempfile::TempDir,
+}
+
+impl Milepost {
+    /// Shares `store` among the parts of a session.
+    ///
+    /// # Errors
+    /// None in practice: the store's URL is formed from a counter.
+    pub fn new(store: Store, run_id: Option<String>, registries: Registries) -> Result<Self> {
+        let clock = store.clock();
+        let id = run_id.unwrap_or_else(|| clock.ulid().to_string());
+        let run = RunPin { id, now_ns: clock.now_ms().saturating_mul(1_000_000) };
+        Ok(Self {
+            home: Home::new(store)?,
+            run,
+            registries,
+            progress: ProgressBoard::default(),
+            steps: AtomicU64::new(0),
+            notices: Mutex::default(),
+            names: RwLock::default(),
+            views: RwLock::default(),
+            scratch: Mutex::default(),
+            clean_ups: Mutex::default(),
+        })
+    }
+
+    /// The shared state that a session was built with.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`] for a session without checkpoints.
+    pub fn of(session: &dyn Session) -> Result<Arc<Self>> {
+        Self::in_config(session.config())
+    }
+
+    pub(crate) fn in_config(config: &SessionConfig) -> Result<Arc<Self>> {
+        config.get_extension::<Self>().ok_or_else(|| Error::NotInstalled.into())
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.home.store
+    }
+
+    /// The origin of the next commit: run and step name it once and for all, so that a step is never applied twice.
+    pub(crate) fn next_origin(&self) -> Origin {
+        Origin { run: self.run.id.clone(), step: self.steps.fetch_add(1, Ordering::Relaxed) + 1, node: 0 }
+    }
+
+    /// Leaves a warning for people.
+    pub(crate) fn notify(&self, notice: String) {
+        tracing::warn!("{notice}");
+        let mut notices = self.notices.lock();
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notices.lock())
+    }
+
+    pub(crate) fn known_names(&self) -> Vec<String> {
+        self.names.read().iter().cloned().collect()
+    }
+
+    pub(crate) fn remember(&self, name: &str) {
+        self.names.write().insert(name.to_string());
+    }
+
+    pub(crate) fn forget(&self, name: &str) {
+        self.names.write().remove(name);
+    }
+
+    /// Lists the store's checkpoints anew.
+    pub(crate) async fn refresh_names(&self) -> Result<Vec<String>> {
+        let listed = self.store().checkpoints().await.map_err(store_error)?;
+        let names: BTreeSet<String> = listed.iter().map(ToString::to_string).collect();
+        self.names.write().clone_from(&names);
+        Ok(names.into_iter().collect())
+    }
+
+    pub(crate) fn view(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.views.read().get(name).cloned()
+    }
+
+    pub(crate) fn view_names(&self) -> Vec<String> {
+        self.views.read().keys().cloned().collect()
+    }
+
+    pub(crate) fn set_view(&self, name: &str, view: Arc<dyn TableProvider>) {
+        self.views.write().insert(name.to_string(), view);
+    }
+
+    pub(crate) fn drop_view(&self, name: &str) -> bool {
+        self.views.write().remove(name).is_some()
+    }
+
+    /// The store of local checkpoints, made at their first use in a temporary folder.
+    pub(crate) async fn scratch(&self) -> Result<Home> {
+        if let Some(scratch) = self.scratch.lock().as_ref() {
+            return Ok(scratch.home.clone());
+        }
+        let folder = tempfile::Builder::new().prefix("milepost-local-").tempdir()?;
+        let options = StoreOptions { durability: Durability::None, clock: self.store().clock() };
+        let path = folder.path().to_string_lossy().into_owned();
+        let home = Home::new(Store::open(&path, options).await.map_err(store_error)?)?;
+        let mut slot = self.scratch.lock();
+        Ok(slot.get_or_insert(Scratch { home, _folder: folder }).home.clone())
+    }
+
+    /// Runs a clean-up beside the session; [`Self::settle`] waits for it. Outside a runtime it is left undone, which
+    /// costs garbage collection some waiting and nobody else anything.
+    pub(crate) fn clean_up(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.clean_ups.lock().spawn_on(task, &runtime);
+        }
+    }
+
+    /// Waits until the attempts of cancelled statements are abandoned.
+    pub(crate) async fn settle(&self) {
+        let mut running = std::mem::take(&mut *self.clean_ups.lock());
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// Milepost's settings in a session's configuration.
+pub(crate) fn settings(session: &dyn Session) -> MilepostConfig {
+    session.config_options().extensions.get::<MilepostConfig>().cloned().unwrap_or_default()
+}

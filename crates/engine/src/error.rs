@@ -1,0 +1,174 @@
+//! What can go wrong above the store, named by what the reader should do next.
+
+use datafusion::error::DataFusionError;
+use thiserror::Error;
+
+/// An error of the engine. It converts into a [`DataFusionError::External`], where [`Error::find`] sees it again.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store failed or refused.
+    #[error(transparent)]
+    Store(#[from] milepost_store::Error),
+    /// DataFusion failed while a session was built.
+    #[error(transparent)]
+    DataFusion(#[from] DataFusionError),
+    /// A session without Milepost was asked for a checkpoint.
+    #[error(
+        "this session has no checkpoint store: build it with milepost::Session or SessionStateBuilder::with_milepost"
+    )]
+    NotInstalled,
+    /// A setting or option with a value it cannot have.
+    #[error("'{value}' is no value of {key}: use {expected}")]
+    BadValue {
+        /// The setting or option.
+        key: String,
+        /// What was given.
+        value: String,
+        /// What can be given.
+        expected: String,
+    },
+    /// A setting or option that does not exist.
+    #[error("there is no option '{key}': the options are {known}")]
+    UnknownOption {
+        /// What was given.
+        key: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// A statement of ours that does not follow its grammar.
+    #[error("{found}: expected {expected}")]
+    Syntax {
+        /// What stands there, with its place.
+        found: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// `CHECKPOINT … AS` something that gives no rows of its own.
+    #[error("a checkpoint holds the rows of a query, and {what} is none: write CHECKPOINT name AS SELECT …")]
+    NotAQuery {
+        /// The kind of statement.
+        what: String,
+    },
+    /// A checkpoint may not hide a table.
+    #[error("'{name}' is already a {kind} of this session: choose another name for the checkpoint")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// table or view.
+        kind: String,
+    },
+    /// No such checkpoint.
+    #[error("there is no checkpoint '{name}' in {store}: SHOW CHECKPOINTS lists those that exist")]
+    NoCheckpoint {
+        /// The name.
+        name: String,
+        /// The store, without credentials.
+        store: String,
+    },
+    /// No such version.
+    #[error("checkpoint '{name}' has no version {version}: SHOW SNAPSHOTS OF {name} lists those that exist")]
+    NoVersion {
+        /// The name.
+        name: String,
+        /// The version asked for.
+        version: u64,
+    },
+    /// A refresh of a checkpoint that a program made.
+    #[error("checkpoint '{name}' has no stored SQL definition ({reason}): run the program that makes it")]
+    NoDefinition {
+        /// The name.
+        name: String,
+        /// Why there is none.
+        reason: String,
+    },
+    /// An inline checkpoint that depends on the row around it.
+    #[error(
+        "a checkpoint cannot depend on the row around it, and this one uses {columns}: join to it instead"
+    )]
+    Correlated {
+        /// The outer columns.
+        columns: String,
+    },
+    /// An inline checkpoint inside the recursion that it reads.
+    #[error(
+        "a checkpoint cannot read the recursive table '{table}' of the query around it: put the checkpoint around \
+         the whole WITH RECURSIVE query"
+    )]
+    InsideRecursion {
+        /// The recursive table.
+        table: String,
+    },
+    /// A stale snapshot under `on_stale = error`.
+    #[error(
+        "checkpoint '{name}' version {version} is stale: {why}; run REFRESH CHECKPOINT {name}, or SET milepost.on_stale = 'use'"
+    )]
+    Stale {
+        /// The name.
+        name: String,
+        /// The newest version.
+        version: u64,
+        /// What changed.
+        why: String,
+    },
+    /// A source whose version would not hold still while the plan was made.
+    #[error(
+        "source {source_name} keeps changing while it is read ({what}): run the statement again when its writer is done"
+    )]
+    Restless {
+        /// The source.
+        source_name: String,
+        /// What changed.
+        what: String,
+    },
+    /// A checkpoint that reads an older version of itself lost to another writer.
+    #[error(
+        "checkpoint '{name}' moved on to {now} while a version made from {read} was computed: run the statement again"
+    )]
+    MovedOn {
+        /// The name.
+        name: String,
+        /// What it was computed from.
+        read: String,
+        /// What is newest.
+        now: String,
+    },
+    /// The attempt was dropped or abandoned by somebody else.
+    #[error(
+        "checkpoint '{name}' was dropped while it was written, so nothing was committed: run the statement again"
+    )]
+    Closed {
+        /// The name.
+        name: String,
+    },
+    /// A part of the engine that this release does not have.
+    #[error("{what} is not part of this release")]
+    NotBuilt {
+        /// The statement or function.
+        what: String,
+    },
+}
+
+impl Error {
+    /// The engine's error inside a DataFusion error, through contexts and shared errors.
+    pub fn find(error: &DataFusionError) -> Option<&Error> {
+        match error.find_root() {
+            DataFusionError::External(inner) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DataFusion(inner) => inner,
+            other => DataFusionError::External(Box::new(other)),
+        }
+    }
+}
+
+/// Carries a store error into DataFusion's result type.
+pub(crate) fn store_error(error: milepost_store::Error) -> DataFusionError {
+    Error::Store(error).into()
+}

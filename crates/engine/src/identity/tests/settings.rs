@@ -1,0 +1,102 @@
+//! Which settings bear meaning.
+
+use datafusion::config::{ConfigEntry, ConfigOptions};
+
+use super::*;
+use crate::identity::settings::{bears_meaning, describe_change, meaningful};
+
+/// All settings of DataFusion that count, so that a new one is looked at before it is used.
+const MEANINGFUL: &[&str] = &[
+    "datafusion.catalog.has_header",
+    "datafusion.catalog.newlines_in_values",
+    "datafusion.execution.enable_ansi_mode",
+    "datafusion.execution.listing_table_factory_infer_partitions",
+    "datafusion.execution.listing_table_ignore_subdirectory",
+    "datafusion.execution.parquet.binary_as_string",
+    "datafusion.execution.parquet.coerce_int96",
+    "datafusion.execution.parquet.coerce_int96_tz",
+    "datafusion.execution.parquet.schema_force_view_types",
+    "datafusion.execution.parquet.skip_metadata",
+    "datafusion.execution.time_zone",
+    "datafusion.optimizer.expand_views_at_output",
+    "datafusion.spark.map_key_dedup_policy",
+    "datafusion.sql_parser.default_null_ordering",
+    "datafusion.sql_parser.dialect",
+    "datafusion.sql_parser.enable_ident_normalization",
+    "datafusion.sql_parser.enable_options_value_normalization",
+    "datafusion.sql_parser.enable_subquery_sort_elimination",
+    "datafusion.sql_parser.map_string_types_to_utf8view",
+    "datafusion.sql_parser.parse_float_as_decimal",
+    "datafusion.sql_parser.support_varchar_with_length",
+];
+
+#[test]
+fn the_settings_that_count_are_known() {
+    let mut keys: Vec<_> = ConfigOptions::default().entries().into_iter().map(|entry| entry.key).collect();
+    keys.retain(|key| bears_meaning(key));
+    keys.sort_unstable();
+    assert_eq!(keys, MEANINGFUL);
+}
+
+/// Another value of the same type, where one can be made up.
+fn other_value(entry: &ConfigEntry) -> Option<String> {
+    match entry.value.as_deref()? {
+        "true" => Some("false".to_owned()),
+        "false" => Some("true".to_owned()),
+        number => Some((number.parse::<u64>().ok()? + 1).to_string()),
+    }
+}
+
+#[tokio::test]
+async fn a_setting_changes_the_signature_if_and_only_if_it_counts() {
+    let base = of(&session(), "SELECT a FROM t WHERE a > 1").await;
+    let mut tried = 0;
+    for entry in ConfigOptions::default().entries() {
+        let Some(value) = other_value(&entry) else { continue };
+        let context = session();
+        let set = context.state_ref().write().config_mut().options_mut().set(&entry.key, &value);
+        if set.is_err() {
+            continue;
+        }
+        let identity = of(&context, "SELECT a FROM t WHERE a > 1").await;
+        assert_eq!(identity.fingerprint, base.fingerprint, "{}", entry.key);
+        assert_eq!(identity.signature != base.signature, bears_meaning(&entry.key), "{}", entry.key);
+        tried += 1;
+    }
+    assert!(tried > 80, "only {tried} settings could be changed");
+}
+
+#[tokio::test]
+async fn settings_are_recorded_and_compared() {
+    let context = session();
+    let before = of(&context, "SELECT a FROM t").await;
+    context.sql("SET datafusion.execution.time_zone = '+02:00'").await.unwrap();
+    let after = of(&context, "SELECT a FROM t").await;
+    assert_ne!(before.signature, after.signature);
+    let changes = describe_change(&before.settings, &after.settings);
+    assert_eq!(changes, ["datafusion.execution.time_zone: unset -> +02:00"]);
+}
+
+datafusion::common::extensions_options! {
+    struct Secretive {
+        /// A value that must not be shown.
+        pub token: String, default = "".to_owned()
+    }
+}
+
+impl datafusion::config::ConfigExtension for Secretive {
+    const PREFIX: &'static str = "secretive";
+}
+
+#[test]
+fn settings_of_extensions_count_and_are_not_shown() {
+    let with_token = |token: &str| {
+        let mut config = ConfigOptions::default();
+        config.extensions.insert(Secretive { token: token.to_owned() });
+        meaningful(&config)
+    };
+    let (one, two) = (with_token("hunter2"), with_token("hunter3"));
+    assert_ne!(one, two);
+    assert!(one.contains_key("secretive.token"));
+    assert!(!format!("{one:?}").contains("hunter2"));
+}

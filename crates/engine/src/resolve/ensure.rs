@@ -1,0 +1,135 @@
+//! A fresh snapshot for a request: reused where one serves, written where none does.
+
+use std::time::Instant;
+
+use datafusion::common::Result;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::future::BoxFuture;
+use milepost_store::{CheckpointName, Snapshot};
+
+use super::prepare::{Prepared, Request, Verdict};
+use super::resolver::Resolver;
+use crate::config::OnDamage;
+use crate::error::{Error, store_error};
+use crate::stage::{Stage, Written};
+
+/// How a request was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A stage wrote it.
+    Written,
+    /// A fresh snapshot was there.
+    Reused,
+    /// Another writer committed the same result first.
+    Adopted,
+}
+
+impl Outcome {
+    /// The word in result rows.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Reused => "reused",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+/// A request that was served.
+pub(crate) struct Ensured {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) outcome: Outcome,
+    pub(crate) elapsed_ms: u64,
+    /// What the first computation took, less what this took.
+    pub(crate) saved_ms: u64,
+    /// The plan that ran, with its metrics; none when nothing ran.
+    pub(crate) plan: Option<std::sync::Arc<dyn ExecutionPlan>>,
+}
+
+impl Resolver<'_> {
+    /// Serves a request, staging what has no fresh snapshot.
+    pub(crate) fn ensure<'f>(&'f self, request: &'f Request<'_>) -> BoxFuture<'f, Result<Ensured>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            if let Some(name) = &request.name {
+                self.refuse_taken(name)?;
+            }
+            let resolved = self.resolve_all(request.plan).await?;
+            let mut prepared = Prepared::of(self, request, resolved).await?;
+            let mut repair = false;
+            if let Verdict::Reuse(snapshot) = &prepared.verdict {
+                match request.home.store.check_files(snapshot).await {
+                    Ok(()) => {
+                        let elapsed_ms = elapsed(started);
+                        let saved_ms = snapshot.manifest.elapsed_ms.saturating_sub(elapsed_ms);
+                        let snapshot = snapshot.clone();
+                        self.milepost.remember(snapshot.name.as_str());
+                        return Ok(Ensured {
+                            snapshot,
+                            outcome: Outcome::Reused,
+                            elapsed_ms,
+                            saved_ms,
+                            plan: None,
+                        });
+                    }
+                    Err(damage @ milepost_store::Error::Damaged { .. })
+                        if request.config.on_damage == OnDamage::Recompute =>
+                    {
+                        self.milepost.notify(format!("{damage}; it is computed again"));
+                        prepared.verdict = Verdict::Write(vec![damage.to_string()]);
+                        repair = true;
+                    }
+                    Err(error) => return Err(store_error(error)),
+                }
+            }
+            self.write(request, prepared, repair, started).await
+        })
+    }
+
+    async fn write(
+        &self,
+        request: &Request<'_>,
+        prepared: Prepared,
+        repair: bool,
+        started: Instant,
+    ) -> Result<Ensured> {
+        let replaces =
+            if request.force || repair { prepared.newest.as_ref().map(|s| s.version) } else { None };
+        let stage = Stage {
+            milepost: &self.milepost,
+            home: request.home,
+            state: self.state,
+            name: &prepared.name,
+            plan: &prepared.plan,
+            identity: prepared.identity,
+            config: &request.config,
+            options: request.options,
+            definition: request.definition.clone(),
+            parents: prepared.parents,
+            read_version: prepared.read_version,
+            replaces,
+            origin: request.origin.clone().unwrap_or_else(|| self.milepost.next_origin()),
+        };
+        let report = stage.run().await?;
+        self.milepost.remember(prepared.name.as_str());
+        self.milepost.drop_view(prepared.name.as_str());
+        let elapsed_ms = elapsed(started);
+        let outcome = match report.written {
+            Written::Here => Outcome::Written,
+            Written::Elsewhere => Outcome::Adopted,
+        };
+        Ok(Ensured { snapshot: report.snapshot, outcome, elapsed_ms, saved_ms: 0, plan: Some(report.plan) })
+    }
+
+    /// A checkpoint may not hide a table or view of the session's default schema.
+    fn refuse_taken(&self, name: &CheckpointName) -> Result<()> {
+        match crate::catalog::table_beneath(self.state, name.as_str()) {
+            Some(kind) => Err(Error::NameTaken { name: name.to_string(), kind }.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn elapsed(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,231 @@
+//! Is a snapshot that is read by its name still what its definition would give today?
+//!
+//! Its stored definition is planned again under its stored settings and identified; equal signatures mean fresh. A
+//! snapshot that reads a stale one is stale itself. A checkpoint that reads its own earlier version is judged by its
+//! other sources: each of its versions is a step, and the newest step is no staler for being the newest.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
+use futures::future::BoxFuture;
+use milepost_store::{Definition, Snapshot};
+
+use super::prepare::{Request, analyse, what_changed};
+use super::resolver::{Mode, Resolved, Resolver};
+use crate::config::OnStale;
+use crate::context::settings;
+use crate::error::Error;
+use crate::identity::identify;
+use crate::scan::{SNAPSHOT_KIND, SnapshotTable, named_snapshots_in, version_read};
+use crate::sql::parse_query;
+
+/// What is known of a snapshot's freshness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Its signature is today's.
+    Fresh,
+    /// It is not, and this is what changed.
+    Stale(Vec<String>),
+    /// It cannot be told here, for this reason.
+    Unknown(String),
+}
+
+/// Judges a snapshot in this session.
+pub(crate) async fn freshness(resolver: &Resolver<'_>, snapshot: &Snapshot) -> Result<Freshness> {
+    let peeking = Resolver::new(Arc::clone(&resolver.milepost), resolver.state, Mode::Peek);
+    judge(&peeking, snapshot, 0).await
+}
+
+/// Chains of checkpoints are followed this far; each link is another name, so real chains are short.
+const DEPTH: usize = 64;
+
+fn judge<'f>(
+    resolver: &'f Resolver<'_>,
+    snapshot: &'f Snapshot,
+    depth: usize,
+) -> BoxFuture<'f, Result<Freshness>> {
+    Box::pin(async move {
+        let stored = &snapshot.manifest.identity;
+        let Some(definition) = &snapshot.manifest.definition else {
+            return Ok(Freshness::Unknown(
+                "a program made it, or a query around it, and no definition is stored".to_string(),
+            ));
+        };
+        if depth >= DEPTH {
+            return Ok(Freshness::Unknown("its chain of checkpoints is too long to follow".to_string()));
+        }
+        let state = match state_of_definition(resolver.state, definition) {
+            Ok(state) => state,
+            Err(error) => return Ok(Freshness::Unknown(error.to_string())),
+        };
+        let within = Resolver::new(Arc::clone(&resolver.milepost), &state, Mode::Peek);
+        let plan = match plan_definition(&state, &definition.sql).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                return Ok(Freshness::Unknown(format!("its definition cannot be planned here: {error}")));
+            }
+        };
+        let plan = match within.resolve(&plan).await? {
+            Resolved::Plan(plan) => analyse(&state, *plan)?,
+            Resolved::WouldWrite(inner) => return Ok(Freshness::Stale(vec![format!("below it, {inner}")])),
+        };
+        let milepost = &resolver.milepost;
+        let today = identify(&plan, &state, &milepost.registries, &milepost.run).await?;
+        let read = named_snapshots_in(&plan)?;
+        let reads_itself = version_read(&read, &snapshot.name).is_some();
+        let same = if reads_itself {
+            same_but_for_itself(snapshot, &today)
+        } else {
+            stored.signature == today.signature
+        };
+        if !same {
+            if !today.determinism.is_immutable() {
+                let reason =
+                    today.determinism.reason().unwrap_or("its result differs from run to run").to_string();
+                return Ok(Freshness::Unknown(format!("it holds for one run only: {reason}")));
+            }
+            if let (false, Some(reason)) = (today.reusable, today.why_not_reusable.clone()) {
+                return Ok(Freshness::Unknown(reason));
+            }
+            return Ok(Freshness::Stale(what_changed(snapshot, &today)));
+        }
+        for parent in read.iter().filter(|parent| parent.name != snapshot.name) {
+            if let Freshness::Stale(why) = judge(&within, parent, depth + 1).await? {
+                return Ok(Freshness::Stale(vec![format!(
+                    "it reads {}, which is stale: {}",
+                    parent.name,
+                    why.join("; ")
+                )]));
+            }
+        }
+        Ok(Freshness::Fresh)
+    })
+}
+
+/// Same query and same other sources; its own earlier version does not count.
+fn same_but_for_itself(snapshot: &Snapshot, today: &crate::identity::PlanIdentity) -> bool {
+    let stored = &snapshot.manifest.identity;
+    let own = |source: &milepost_store::SourceVersion| {
+        source.kind == SNAPSHOT_KIND && source.name == snapshot.name.as_str()
+    };
+    let others = |sources: &[milepost_store::SourceVersion]| -> Vec<_> {
+        sources.iter().filter(|source| !own(source)).map(|source| source.digest).collect()
+    };
+    let (then, now) = (others(&stored.sources), others(&today.sources));
+    stored.fingerprint == today.fingerprint
+        && stored.settings == today.settings
+        && then == now
+        && now.iter().all(Option::is_some)
+}
+
+/// The session's state under the settings that a definition was written under.
+pub(crate) fn state_of_definition(state: &SessionState, definition: &Definition) -> Result<SessionState> {
+    let mut state = state.clone();
+    let options = state.config_mut().options_mut();
+    for (key, value) in &definition.settings {
+        options.set(key, value)?;
+    }
+    Ok(state)
+}
+
+/// Plans a stored definition.
+pub(crate) async fn plan_definition(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
+    let query = parse_definition(state, sql)?;
+    state.statement_to_plan(query).await
+}
+
+fn parse_definition(state: &SessionState, sql: &str) -> Result<DFStatement> {
+    let parser = &state.config_options().sql_parser;
+    let dialect = dialect_from_str(parser.dialect)
+        .ok_or_else(|| DataFusionError::Plan(format!("there is no SQL dialect '{}'", parser.dialect)))?;
+    parse_query(sql, dialect.as_ref(), parser.recursion_limit.get())
+}
+
+/// Does what `on_stale` says for every snapshot that a plan reads by name. Returns the plan to use instead, where
+/// refreshed versions took the place of stale ones.
+pub(crate) async fn mind_staleness(
+    resolver: &Resolver<'_>,
+    plan: &LogicalPlan,
+) -> Result<Option<LogicalPlan>> {
+    let policy = settings(resolver.state).on_stale;
+    if policy == OnStale::Use {
+        return Ok(None);
+    }
+    let mut refreshed: Vec<Snapshot> = Vec::new();
+    for snapshot in named_snapshots_in(plan)? {
+        let Freshness::Stale(why) = freshness(resolver, &snapshot).await? else { continue };
+        let (name, version, why) = (snapshot.name.to_string(), snapshot.version.0, why.join("; "));
+        match policy {
+            OnStale::Error => return Err(Error::Stale { name, version, why }.into()),
+            OnStale::Refresh => refreshed.push(refresh(resolver, &snapshot, false).await?.snapshot),
+            OnStale::Warn | OnStale::Use => resolver.milepost.notify(format!(
+                "checkpoint {name} version {version} is stale: {why}; REFRESH CHECKPOINT {name} brings it up to date"
+            )),
+        }
+    }
+    if refreshed.is_empty() { Ok(None) } else { read_instead(plan, &refreshed, resolver).map(Some) }
+}
+
+/// Runs the stored definition of a snapshot's checkpoint and makes sure that its result is the newest version.
+pub(crate) async fn refresh(
+    resolver: &Resolver<'_>,
+    snapshot: &Snapshot,
+    force: bool,
+) -> Result<super::Ensured> {
+    let name = &snapshot.name;
+    let Some(definition) = snapshot.manifest.definition.clone() else {
+        let reason = "a program made it".to_string();
+        return Err(Error::NoDefinition { name: name.to_string(), reason }.into());
+    };
+    let state = state_of_definition(resolver.state, &definition)?;
+    let plan = plan_definition(&state, &definition.sql).await?;
+    let options: Vec<_> = snapshot.manifest.options.clone().into_iter().collect();
+    let config = settings(resolver.state).with_options(&options)?;
+    let request = Request {
+        home: &resolver.milepost.home,
+        name: Some(name.clone()),
+        plan: &plan,
+        definition: Some(definition),
+        options: &options,
+        config,
+        force,
+        origin: None,
+    };
+    let within = Resolver::new(Arc::clone(&resolver.milepost), &state, Mode::Stage);
+    within.ensure(&request).await
+}
+
+/// The plan with each named scan of an old version turned into one of the new.
+fn read_instead(plan: &LogicalPlan, snapshots: &[Snapshot], resolver: &Resolver<'_>) -> Result<LogicalPlan> {
+    let home = &resolver.milepost.home;
+    let replaced = plan.clone().transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        let provider = source_as_provider(&scan.source)?;
+        let new = provider
+            .downcast_ref::<SnapshotTable>()
+            .filter(|table| table.is_named())
+            .and_then(|table| snapshots.iter().find(|new| new.name == table.snapshot().name));
+        Ok(match new {
+            Some(new) => {
+                let table = SnapshotTable::named(home.clone(), new.clone());
+                if TableProvider::schema(&table) != provider.schema() {
+                    return plan_err!(
+                        "refreshing checkpoint {} changed its columns: run the statement again",
+                        new.name
+                    );
+                }
+                scan.source = provider_as_source(Arc::new(table));
+                Transformed::yes(LogicalPlan::TableScan(scan))
+            }
+            None => Transformed::no(LogicalPlan::TableScan(scan)),
+        })
+    })?;
+    Ok(replaced.data)
+}

@@ -1,0 +1,19 @@
+//! Match, then replace by a scan: from `Checkpoint` nodes to snapshots.
+//!
+//! [`planner`] is the async hook that every way of running a plan goes through; [`resolver`] works bottom-up through a
+//! plan's checkpoints; [`prepare`] identifies one and finds the snapshot that serves it; [`ensure`] runs a stage where
+//! none does; [`freshness`] answers for snapshots that are read by name; [`explain`] says it all without running.
+
+mod ensure;
+mod explain;
+mod freshness;
+mod planner;
+mod prepare;
+mod resolver;
+
+pub(crate) use ensure::{Ensured, Outcome};
+pub(crate) use explain::explain_checkpoint;
+pub(crate) use freshness::{Freshness, freshness, refresh};
+pub(crate) use planner::{MilepostPlanner, ResolvedAlready};
+pub(crate) use prepare::{Request, definition};
+pub(crate) use resolver::{Mode, Resolver};

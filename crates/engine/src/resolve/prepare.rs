@@ -1,0 +1,192 @@
+//! One checkpoint, identified and matched: may a snapshot serve it, and if not, why?
+
+use datafusion::common::Result;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use futures::future::BoxFuture;
+use milepost_store::{CheckpointName, Definition, Origin, Parent, Snapshot, Version};
+
+use super::resolver::Resolver;
+use crate::config::{MilepostConfig, Reuse};
+use crate::context::Home;
+use crate::error::store_error;
+use crate::identity::{PlanIdentity, describe_change, describe_plan_change, identify};
+use crate::scan::{named_snapshots_in, same_names, snapshots_in, version_read};
+
+/// What a statement, a DataFrame or an inline node asks for.
+pub(crate) struct Request<'a> {
+    pub(crate) home: &'a Home,
+    /// None: a name made of the signature.
+    pub(crate) name: Option<CheckpointName>,
+    /// The query, as written.
+    pub(crate) plan: &'a LogicalPlan,
+    pub(crate) definition: Option<Definition>,
+    pub(crate) options: &'a [(String, String)],
+    pub(crate) config: MilepostConfig,
+    /// Written although a fresh snapshot exists.
+    pub(crate) force: bool,
+    pub(crate) origin: Option<Origin>,
+}
+
+/// Whether a snapshot serves a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Verdict {
+    /// This one does.
+    Reuse(Snapshot),
+    /// None does, for these reasons.
+    Write(Vec<String>),
+}
+
+/// A request, ready to be served.
+pub(crate) struct Prepared {
+    pub(crate) name: CheckpointName,
+    /// Analysed, inner checkpoints replaced by scans.
+    pub(crate) plan: LogicalPlan,
+    pub(crate) identity: PlanIdentity,
+    pub(crate) newest: Option<Snapshot>,
+    pub(crate) verdict: Verdict,
+    pub(crate) parents: Vec<Parent>,
+    pub(crate) read_version: Option<Version>,
+}
+
+/// Analysed, not optimised: the form that identity is taken from.
+pub(crate) fn analyse(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
+    state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
+}
+
+impl Prepared {
+    /// Identifies `request`, whose inner checkpoints are replaced already, and looks for a snapshot that serves it.
+    pub(crate) fn of<'f>(
+        resolver: &'f Resolver<'_>,
+        request: &'f Request<'_>,
+        resolved: LogicalPlan,
+    ) -> BoxFuture<'f, Result<Self>> {
+        Box::pin(async move {
+            let plan = analyse(resolver.state, resolved)?;
+            let milepost = &resolver.milepost;
+            let identity = identify(&plan, resolver.state, &milepost.registries, &milepost.run).await?;
+            let name = match &request.name {
+                Some(name) => name.clone(),
+                None => automatic_name(&identity)?,
+            };
+            let read = snapshots_in(&plan)?;
+            let newest = request.home.store.newest(&name).await.map_err(store_error)?;
+            let verdict = verdict(request, &plan, &identity, newest.as_ref()).await?;
+            let read_version = version_read(&named_snapshots_in(&plan)?, &name);
+            let parents = read
+                .into_iter()
+                .map(|s| Parent {
+                    checkpoint: s.name.clone(),
+                    version: s.version,
+                    content: s.manifest.content,
+                })
+                .collect();
+            Ok(Self { name, plan, identity, newest, verdict, parents, read_version })
+        })
+    }
+}
+
+/// `auto_` and half of the signature: 128 bits name a result well enough, and its match is by the whole.
+fn automatic_name(identity: &PlanIdentity) -> Result<CheckpointName> {
+    let hex = identity.signature.to_string();
+    CheckpointName::parse(&format!("auto_{}", hex.get(..32).unwrap_or(&hex))).map_err(store_error)
+}
+
+async fn verdict(
+    request: &Request<'_>,
+    plan: &LogicalPlan,
+    identity: &PlanIdentity,
+    newest: Option<&Snapshot>,
+) -> Result<Verdict> {
+    let mut why = Vec::new();
+    if request.force {
+        why.push("FORCE was asked for".to_string());
+    } else if request.config.reuse == Reuse::Off {
+        why.push("milepost.reuse is off".to_string());
+    } else if !identity.reusable {
+        why.extend(identity.why_not_reusable.clone());
+    } else {
+        match newest {
+            Some(newest) if newest.manifest.identity.signature == identity.signature => {
+                // An inline checkpoint takes its names from the query around it; a named one is read by them.
+                if request.name.is_none() || same_names(plan.schema(), newest) {
+                    return Ok(Verdict::Reuse(newest.clone()));
+                }
+                why.push("its columns have other names".to_string());
+            }
+            Some(newest) => {
+                if let Some(other) = transparent(request, plan, identity).await? {
+                    return Ok(Verdict::Reuse(other));
+                }
+                why = what_changed(newest, identity);
+            }
+            None => {
+                if let Some(other) = transparent(request, plan, identity).await? {
+                    return Ok(Verdict::Reuse(other));
+                }
+                why.push("it does not exist yet".to_string());
+            }
+        }
+    }
+    Ok(Verdict::Write(why))
+}
+
+/// A snapshot under another name, where the settings let it serve.
+async fn transparent(
+    request: &Request<'_>,
+    plan: &LogicalPlan,
+    identity: &PlanIdentity,
+) -> Result<Option<Snapshot>> {
+    if request.config.reuse != Reuse::Transparent {
+        return Ok(None);
+    }
+    let found = request.home.store.find(identity.signature).await.map_err(store_error)?;
+    // A named checkpoint must exist under its own name, or nobody could read it by that name.
+    Ok(found.filter(|snapshot| {
+        request.name.as_ref().is_none_or(|name| *name == snapshot.name && same_names(plan.schema(), snapshot))
+    }))
+}
+
+/// Why a snapshot's signature is not today's: the query, a setting, a source or the run.
+pub(crate) fn what_changed(snapshot: &Snapshot, today: &PlanIdentity) -> Vec<String> {
+    let then = &snapshot.manifest.identity;
+    let mut why = Vec::new();
+    if then.fingerprint != today.fingerprint {
+        why.extend(describe_plan_change(&then.parts, &today.parts));
+        if why.is_empty() {
+            why.push(format!("it was made by {}", snapshot.manifest.producer));
+        }
+    }
+    for (key, value) in &today.settings {
+        match then.settings.get(key) {
+            Some(before) if before == value => {}
+            Some(before) => why.push(format!("setting {key} was {before} and is {value}")),
+            None => why.push(format!("setting {key} is {value}")),
+        }
+    }
+    for key in then.settings.keys().filter(|key| !today.settings.contains_key(*key)) {
+        why.push(format!("setting {key} is no longer set"));
+    }
+    for (position, source) in today.sources.iter().enumerate() {
+        let before = then.sources.get(position).filter(|before| before.name == source.name);
+        let before = before.or_else(|| then.sources.iter().find(|before| before.name == source.name));
+        match before {
+            Some(before) if before.digest == source.digest && source.digest.is_some() => {}
+            Some(before) => why.extend(describe_change(before, source)),
+            None => why.push(format!("{} is a new source", source.name)),
+        }
+    }
+    if why.is_empty() {
+        why.push(match today.determinism.reason() {
+            Some(reason) => format!("it holds within one run only: {reason}"),
+            None => "its sources are read in another order".to_string(),
+        });
+    }
+    why
+}
+
+/// The definition of a checkpoint that SQL made: its text, and the settings under which the text means what it means.
+pub(crate) fn definition(state: &SessionState, sql: &str) -> Definition {
+    let settings = crate::identity::settings::meaningful(state.config_options());
+    Definition { sql: sql.to_string(), settings }
+}

@@ -1,0 +1,172 @@
+//! Works bottom-up through the checkpoints of one query.
+//!
+//! ```text
+//! Join                                        Join
+//!   Checkpoint: a                               Projection: a.c0 AS x, …
+//!     ┆ Filter                                    TableScan: a            (snapshot 3)
+//!     ┆   Checkpoint: b          →              Projection: b.c0 AS y, …
+//!   Checkpoint: b  (the same node)                TableScan: b            (snapshot 7, written once)
+//! ```
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use futures::future::BoxFuture;
+use milepost_store::Snapshot;
+use parking_lot::Mutex;
+
+use super::freshness::mind_staleness;
+use super::prepare::{Prepared, Request, Verdict};
+use crate::context::{Milepost, settings};
+use crate::logical::{Checkpoint, NodeId, checkpoints_in, is_checkpoint};
+use crate::scan::scan_as;
+
+/// Whether checkpoints without a fresh snapshot are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are.
+    Stage,
+    /// They are reported as [`WouldWrite`].
+    Peek,
+}
+
+/// A plan whose checkpoints all have snapshots, or the first one that has none.
+pub(crate) enum Resolved {
+    /// Every checkpoint is a scan now.
+    Plan(Box<LogicalPlan>),
+    /// In [`Mode::Peek`]: this checkpoint would be written first.
+    WouldWrite(String),
+}
+
+/// Resolves the checkpoints of one query; each distinct node once.
+pub(crate) struct Resolver<'a> {
+    pub(crate) milepost: Arc<Milepost>,
+    pub(crate) state: &'a SessionState,
+    pub(crate) mode: Mode,
+    done: Mutex<Vec<((NodeId, Vec<Expr>), Snapshot)>>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(milepost: Arc<Milepost>, state: &'a SessionState, mode: Mode) -> Self {
+        Self { milepost, state, mode, done: Mutex::default() }
+    }
+
+    /// Replaces every checkpoint of `plan` by a scan of its snapshot.
+    pub(crate) fn resolve<'f>(&'f self, plan: &'f LogicalPlan) -> BoxFuture<'f, Result<Resolved>> {
+        Box::pin(async move {
+            let refreshed = match self.mode {
+                Mode::Stage => mind_staleness(self, plan).await?,
+                Mode::Peek => None,
+            };
+            let plan = refreshed.as_ref().unwrap_or(plan);
+            let mut scans: Vec<(Checkpoint, LogicalPlan)> = Vec::new();
+            for node in checkpoints_in(plan)? {
+                if scans.iter().any(|(seen, _)| *seen == node) {
+                    continue;
+                }
+                match self.node(&node).await? {
+                    Ok(snapshot) => {
+                        let scan = scan_as(&self.milepost.home, &snapshot, node.input().schema())?;
+                        scans.push((node, scan));
+                    }
+                    Err(would_write) => return Ok(Resolved::WouldWrite(would_write)),
+                }
+            }
+            if scans.is_empty() {
+                return Ok(Resolved::Plan(Box::new(plan.clone())));
+            }
+            Ok(Resolved::Plan(Box::new(replace(plan, &scans)?)))
+        })
+    }
+
+    /// The snapshot of one node, or, when only peeking, a word on why it would be written.
+    async fn node(&self, node: &Checkpoint) -> Result<std::result::Result<Snapshot, String>> {
+        let key = (node.id(), node.parameters().to_vec());
+        let known =
+            self.done.lock().iter().find(|(seen, _)| *seen == key).map(|(_, snapshot)| snapshot.clone());
+        let pinned = node.pin().and_then(|pin| pin.get().cloned());
+        if let Some(snapshot) = known.or(pinned) {
+            return Ok(Ok(snapshot));
+        }
+        let snapshot = match self.mode {
+            Mode::Peek => match self.peek_node(node).await? {
+                (_, Verdict::Reuse(snapshot)) => snapshot,
+                (name, Verdict::Write(why)) => {
+                    return Ok(Err(format!("{name} would be written: {}", why.join("; "))));
+                }
+            },
+            // A pin makes concurrent readers of one lazy checkpoint wait for the first of them.
+            Mode::Stage => match node.pin() {
+                Some(pin) => pin.get_or_try_init(|| self.stage_node(node)).await?.clone(),
+                None => self.stage_node(node).await?,
+            },
+        };
+        self.done.lock().push((key, snapshot.clone()));
+        Ok(Ok(snapshot))
+    }
+
+    async fn stage_node(&self, node: &Checkpoint) -> Result<Snapshot> {
+        let request = self.request(node)?;
+        Ok(self.ensure(&request).await?.snapshot)
+    }
+
+    /// What an inline node asks for. Its text is not self-contained (CTEs, parameters), so it has no definition.
+    fn request<'n>(&'n self, node: &'n Checkpoint) -> Result<Request<'n>> {
+        let config = settings(self.state).with_options(node.options())?;
+        Ok(Request {
+            home: &self.milepost.home,
+            name: node.name().cloned(),
+            plan: node.input(),
+            definition: None,
+            options: node.options(),
+            config,
+            force: false,
+            origin: None,
+        })
+    }
+
+    /// The verdict on a node and the name it goes by, without running anything.
+    pub(crate) async fn peek_node(&self, node: &Checkpoint) -> Result<(String, Verdict)> {
+        if let Some(snapshot) = node.pin().and_then(|pin| pin.get().cloned()) {
+            return Ok((snapshot.name.to_string(), Verdict::Reuse(snapshot)));
+        }
+        let request = self.request(node)?;
+        self.peek(&request).await
+    }
+
+    /// The verdict on a request and the name it goes by, without running anything.
+    pub(crate) async fn peek(&self, request: &Request<'_>) -> Result<(String, Verdict)> {
+        let shown =
+            || request.name.as_ref().map_or_else(|| "an unnamed checkpoint".to_string(), ToString::to_string);
+        match self.resolve(request.plan).await? {
+            Resolved::Plan(plan) => {
+                let prepared = Prepared::of(self, request, *plan).await?;
+                Ok((prepared.name.to_string(), prepared.verdict))
+            }
+            Resolved::WouldWrite(inner) => Ok((shown(), Verdict::Write(vec![format!("below it, {inner}")]))),
+        }
+    }
+
+    /// Replaces every checkpoint; in [`Mode::Stage`] each has a snapshot by then.
+    pub(crate) async fn resolve_all(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        match self.resolve(plan).await? {
+            Resolved::Plan(plan) => Ok(*plan),
+            Resolved::WouldWrite(what) => internal_err!("{what}, and nothing may be written here"),
+        }
+    }
+}
+
+/// Puts scans in the places of their nodes, in the plan and its subqueries.
+pub(super) fn replace(plan: &LogicalPlan, scans: &[(Checkpoint, LogicalPlan)]) -> Result<LogicalPlan> {
+    let replaced = plan.clone().transform_up_with_subqueries(|node| {
+        let scan = is_checkpoint(&node).and_then(|found| scans.iter().find(|(seen, _)| seen == found));
+        Ok(match scan {
+            Some((_, scan)) => Transformed::yes(scan.clone()),
+            None => Transformed::no(node),
+        })
+    })?;
+    Ok(replaced.data)
+}

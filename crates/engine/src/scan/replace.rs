@@ -1,0 +1,120 @@
+//! A scan of a snapshot in the place of a plan: same columns, same qualifiers, same order.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Column, DFSchema, Result, TableReference};
+use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use milepost_store::{CheckpointName, Snapshot};
+
+use super::SnapshotTable;
+use crate::context::Home;
+
+/// The name under which a scan stands in a plan.
+fn table_name(snapshot: &Snapshot) -> TableReference {
+    TableReference::bare(snapshot.name.as_str())
+}
+
+/// A scan that has exactly `schema`, which the snapshot's columns match one by one.
+///
+/// ```text
+/// Checkpoint: clean   [l.id, r.id]     →     Projection: clean.c0 AS l.id, clean.c1 AS r.id
+///                                              TableScan: clean
+/// ```
+pub(crate) fn scan_as(home: &Home, snapshot: &Snapshot, schema: &DFSchema) -> Result<LogicalPlan> {
+    let table = SnapshotTable::new(home.clone(), snapshot.clone());
+    let stored = table.schema();
+    let name = table_name(snapshot);
+    let columns = schema.iter().zip(stored.fields()).map(|((qualifier, field), stored)| {
+        let column = Expr::Column(Column::new(Some(name.clone()), stored.name()));
+        column.alias_qualified(qualifier.cloned(), field.name())
+    });
+    let columns: Vec<Expr> = columns.collect();
+    LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None)?.project(columns)?.build()
+}
+
+/// The table behind `SELECT … FROM name`. Where the query gave one name to several columns, all but the first get a
+/// number, since a table's columns need names of their own.
+///
+/// A plan that reads it this way minds whether the snapshot is stale; one that asks for a version does not.
+pub(crate) fn named_scan(table: SnapshotTable) -> Result<Arc<dyn TableProvider>> {
+    let snapshot = table.snapshot().clone();
+    let stored = table.schema();
+    let wanted = unique_names(snapshot.manifest.schema.fields().iter().map(|f| f.name().as_str()));
+    if stored.fields().iter().map(|f| f.name()).eq(wanted.iter()) {
+        return Ok(Arc::new(table));
+    }
+    let name = table_name(&snapshot);
+    let columns: Vec<Expr> = stored
+        .fields()
+        .iter()
+        .zip(wanted)
+        .map(|(field, wanted)| Expr::Column(Column::new(Some(name.clone()), field.name())).alias(wanted))
+        .collect();
+    let plan = LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(table)), None)?
+        .project(columns)?
+        .build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// `id, id, id_2` becomes `id, id_2, id_2_2`: each name is free of those before it.
+fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for (index, name) in names.enumerate() {
+        let base = if name.is_empty() { format!("column_{}", index + 1) } else { name.to_string() };
+        let numbered = (2..).map(|n| format!("{base}_{n}"));
+        let free = std::iter::once(base.clone()).chain(numbered).find(|candidate| !taken.contains(candidate));
+        taken.push(free.unwrap_or(base));
+    }
+    taken
+}
+
+/// Whether two snapshots' or plans' columns carry the same names in the same order.
+pub(crate) fn same_names(schema: &DFSchema, snapshot: &Snapshot) -> bool {
+    schema.fields().iter().map(|f| f.name()).eq(snapshot.manifest.schema.fields().iter().map(|f| f.name()))
+}
+
+/// The snapshots that a plan scans, each once.
+pub(crate) fn snapshots_in(plan: &LogicalPlan) -> Result<Vec<Snapshot>> {
+    snapshots_where(plan, |_| true)
+}
+
+/// The snapshots that a plan reads by their checkpoint's name, each once.
+pub(crate) fn named_snapshots_in(plan: &LogicalPlan) -> Result<Vec<Snapshot>> {
+    snapshots_where(plan, SnapshotTable::is_named)
+}
+
+fn snapshots_where(plan: &LogicalPlan, wanted: impl Fn(&SnapshotTable) -> bool) -> Result<Vec<Snapshot>> {
+    let mut found: Vec<Snapshot> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(table) = provider.downcast_ref::<SnapshotTable>()
+            && wanted(table)
+        {
+            let this = table.snapshot();
+            if !found.iter().any(|seen| seen.name == this.name && seen.version == this.version) {
+                found.push(this.clone());
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+/// Whether the plan scans the given checkpoint, and which version of it.
+pub(crate) fn version_read(snapshots: &[Snapshot], name: &CheckpointName) -> Option<milepost_store::Version> {
+    snapshots.iter().filter(|s| s.name == *name).map(|s| s.version).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_and_empty_names_get_numbers() {
+        assert_eq!(unique_names(["id", "id", "id_2", ""].into_iter()), ["id", "id_2", "id_2_2", "column_4"]);
+    }
+}

@@ -1,0 +1,148 @@
+//! A snapshot as a table: known files, measured statistics, recorded ordering; nothing is listed.
+
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use milepost_store::{DataFile, Snapshot};
+
+use super::statistics;
+use crate::context::Home;
+use crate::error::store_error;
+
+/// A committed snapshot, read as DataFusion reads any Parquet table, but with what the manifest knows.
+///
+/// Its columns have the names that the Parquet files have: those of the query where they are unique, else c0 to cn.
+#[derive(Debug, Clone)]
+pub struct SnapshotTable {
+    home: Home,
+    snapshot: Snapshot,
+    schema: SchemaRef,
+    named: bool,
+}
+
+impl SnapshotTable {
+    pub(crate) fn new(home: Home, snapshot: Snapshot) -> Self {
+        let schema = milepost_store::stored_schema(&snapshot.manifest.schema);
+        Self { home, snapshot, schema, named: false }
+    }
+
+    /// The newest snapshot, read because a query named its checkpoint.
+    pub(crate) fn named(home: Home, snapshot: Snapshot) -> Self {
+        Self { named: true, ..Self::new(home, snapshot) }
+    }
+
+    /// Whether the query named the checkpoint and not this version of it.
+    pub(crate) fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// The snapshot that is read.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    fn partitioned_file(&self, file: &DataFile, ordering: Option<&LexOrdering>) -> PartitionedFile {
+        let path = self.home.store.path_of(&self.snapshot.name, file);
+        // The footer and the eight bytes behind it come with one read.
+        let footer = usize::try_from(file.footer_len).unwrap_or(0).saturating_add(8);
+        PartitionedFile::new(path.to_string(), file.size)
+            .with_metadata_size_hint(footer)
+            .with_statistics(Arc::new(statistics::of_file(file, &self.schema)))
+            .with_ordering(ordering.cloned())
+    }
+
+    /// Ordered snapshots keep one group a unit, so that each group reads in the order that was written; others are dealt
+    /// out to as many groups as the session runs side by side.
+    fn file_groups(&self, target: usize, ordering: Option<&LexOrdering>) -> Vec<FileGroup> {
+        let files = self.snapshot.manifest.files.iter().filter(|file| file.rows > 0);
+        let Some(ordering) = ordering else {
+            let files: Vec<_> = files.map(|file| self.partitioned_file(file, None)).collect();
+            return if files.is_empty() { vec![] } else { FileGroup::new(files).split_files(target.max(1)) };
+        };
+        let mut groups: Vec<(milepost_store::UnitNumber, FileGroup)> = Vec::new();
+        for file in files {
+            let scanned = self.partitioned_file(file, Some(ordering));
+            match groups.last_mut() {
+                Some((unit, group)) if *unit == file.unit => group.push(scanned),
+                _ => groups.push((file.unit, FileGroup::new(vec![scanned]))),
+            }
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    fn ordering(&self) -> Option<LexOrdering> {
+        let expressions = self.snapshot.manifest.ordering.iter().map_while(|field| {
+            let name = self.schema.fields().get(field.column)?.name();
+            let options = SortOptions { descending: field.descending, nulls_first: field.nulls_first };
+            Some(PhysicalSortExpr::new(Arc::new(Column::new(name, field.column)), options))
+        });
+        LexOrdering::new(expressions)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(statistics::of_snapshot(&self.snapshot.manifest, &self.schema))
+    }
+
+    /// Filters prune row groups and pages below; the filter itself stays above.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.home.store.check_files(&self.snapshot).await.map_err(store_error)?;
+        let ordering = self.ordering();
+        let groups = self.file_groups(state.config().target_partitions(), ordering.as_ref());
+        if groups.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(projected(&self.schema, projection)?)));
+        }
+        let options = state.default_table_options().parquet;
+        let source = ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
+        let scan = FileScanConfigBuilder::new(self.home.url_in(state.runtime_env()), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics::of_snapshot(&self.snapshot.manifest, &self.schema))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_output_ordering(ordering.into_iter().collect())
+            .build();
+        Ok(DataSourceExec::from_data_source(scan))
+    }
+}
+
+fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> Result<SchemaRef> {
+    Ok(match projection {
+        Some(indices) => {
+            let projected: Schema = schema.project(indices)?;
+            Arc::new(projected)
+        }
+        None => Arc::clone(schema),
+    })
+}

@@ -1,0 +1,145 @@
+//! The result rows of our statements.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
+};
+use datafusion::common::Result;
+use milepost_store::{LiveVersion, Snapshot};
+
+use crate::resolve::{Ensured, Freshness};
+
+/// The one row of CHECKPOINT and REFRESH.
+pub(super) fn ensured(ensured: &Ensured) -> Result<RecordBatch> {
+    let manifest = &ensured.snapshot.manifest;
+    let units = match ensured.outcome {
+        crate::resolve::Outcome::Reused => 0,
+        _ => u64::from(manifest.partitions),
+    };
+    batch(vec![
+        ("checkpoint", text(ensured.snapshot.name.as_str())),
+        ("version", number(ensured.snapshot.version.0)),
+        ("outcome", text(ensured.outcome.as_str())),
+        ("rows", number(manifest.rows)),
+        ("bytes", number(manifest.bytes)),
+        ("files", number(manifest.files.len() as u64)),
+        ("units", number(units)),
+        ("units_reused", number(0)),
+        ("elapsed_ms", number(ensured.elapsed_ms)),
+        ("saved_ms", number(ensured.saved_ms)),
+    ])
+}
+
+/// The row of a CHECKPOINT that made only a view, in the same shape.
+pub(super) fn viewed(name: &str) -> Result<RecordBatch> {
+    let zero = || number(0);
+    batch(vec![
+        ("checkpoint", text(name)),
+        ("version", zero()),
+        ("outcome", text("view")),
+        ("rows", zero()),
+        ("bytes", zero()),
+        ("files", zero()),
+        ("units", zero()),
+        ("units_reused", zero()),
+        ("elapsed_ms", zero()),
+        ("saved_ms", zero()),
+    ])
+}
+
+/// SHOW CHECKPOINTS.
+pub(super) fn checkpoints(found: &[(Snapshot, usize, Freshness)]) -> Result<RecordBatch> {
+    let all = || found.iter().map(|(snapshot, ..)| snapshot);
+    let state = |freshness: &Freshness| match freshness {
+        Freshness::Fresh => "fresh",
+        Freshness::Stale(_) => "stale",
+        Freshness::Unknown(_) => "unknown",
+    };
+    let why = |freshness: &Freshness| match freshness {
+        Freshness::Fresh => None,
+        Freshness::Stale(why) => Some(why.join("; ")),
+        Freshness::Unknown(why) => Some(why.clone()),
+    };
+    batch(vec![
+        ("checkpoint", texts(all().map(|s| Some(s.name.to_string())))),
+        ("version", numbers(all().map(|s| s.version.0))),
+        ("versions", numbers(found.iter().map(|(_, live, _)| *live as u64))),
+        ("rows", numbers(all().map(|s| s.manifest.rows))),
+        ("bytes", numbers(all().map(|s| s.manifest.bytes))),
+        ("files", numbers(all().map(|s| s.manifest.files.len() as u64))),
+        ("fresh", texts(found.iter().map(|(.., freshness)| Some(state(freshness).to_string())))),
+        ("why", texts(found.iter().map(|(.., freshness)| why(freshness)))),
+        ("created_at", times(all().map(|s| s.committed_ms))),
+    ])
+}
+
+/// SHOW SNAPSHOTS.
+pub(super) fn snapshots(found: &[Snapshot], live: &[LiveVersion]) -> Result<RecordBatch> {
+    let newest = live.iter().map(|version| version.version).max();
+    let all = || found.iter();
+    batch(vec![
+        ("version", numbers(all().map(|s| s.version.0))),
+        ("newest", Arc::new(all().map(|s| Some(Some(s.version) == newest)).collect::<BooleanArray>())),
+        ("rows", numbers(all().map(|s| s.manifest.rows))),
+        ("bytes", numbers(all().map(|s| s.manifest.bytes))),
+        ("files", numbers(all().map(|s| s.manifest.files.len() as u64))),
+        ("created_at", times(all().map(|s| s.committed_ms))),
+        ("elapsed_ms", numbers(all().map(|s| s.manifest.elapsed_ms))),
+        ("signature", texts(all().map(|s| Some(s.manifest.identity.signature.to_string())))),
+        ("content", texts(all().map(|s| Some(s.manifest.content.to_string())))),
+    ])
+}
+
+/// DESCRIBE CHECKPOINT: its columns, in DataFusion's words.
+pub(super) fn columns(snapshot: &Snapshot) -> Result<RecordBatch> {
+    let fields = || snapshot.manifest.schema.fields().iter();
+    let nullable = |nullable: bool| if nullable { "YES" } else { "NO" }.to_string();
+    batch(vec![
+        ("column_name", texts(fields().map(|f| Some(f.name().clone())))),
+        ("data_type", texts(fields().map(|f| Some(f.data_type().to_string())))),
+        ("is_nullable", texts(fields().map(|f| Some(nullable(f.is_nullable()))))),
+    ])
+}
+
+/// DROP CHECKPOINT: one row a version that went.
+pub(super) fn dropped(name: &str, versions: &[u64]) -> Result<RecordBatch> {
+    batch(vec![
+        ("checkpoint", texts(versions.iter().map(|_| Some(name.to_string())))),
+        ("dropped_version", numbers(versions.iter().copied())),
+    ])
+}
+
+/// EXPLAIN: rows of plan type and plan.
+pub(super) fn explanation(rows: &[(String, String)]) -> Result<RecordBatch> {
+    batch(vec![
+        ("plan_type", texts(rows.iter().map(|(kind, _)| Some(kind.clone())))),
+        ("plan", texts(rows.iter().map(|(_, plan)| Some(plan.clone())))),
+    ])
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    Ok(RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, true)),
+    )?)
+}
+
+fn text(value: &str) -> ArrayRef {
+    texts(std::iter::once(Some(value.to_string())))
+}
+
+fn texts(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+fn number(value: u64) -> ArrayRef {
+    numbers(std::iter::once(value))
+}
+
+fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
+    Arc::new(UInt64Array::from_iter_values(values))
+}
+
+fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
+}

@@ -1,0 +1,245 @@
+//! What each of our statements does.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::ViewTable;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version};
+
+use super::{Session, rows};
+use crate::context::settings;
+use crate::error::{Error, store_error};
+use crate::resolve::{
+    Ensured, Freshness, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
+};
+use crate::sql::{CreateCheckpoint, Statement, StatementKind};
+
+impl Session {
+    /// Runs a parsed statement; see [`Session::sql`].
+    ///
+    /// # Errors
+    /// A statement that does not plan or run.
+    pub async fn execute(&self, statement: &Statement) -> Result<DataFrame> {
+        let batch = match &statement.kind {
+            StatementKind::DataFusion(inner) => {
+                let plan = self.context.state().statement_to_plan(inner.as_ref().clone()).await?;
+                return Box::pin(self.context.execute_logical_plan(plan)).await;
+            }
+            StatementKind::Checkpoint(create) => Box::pin(self.create(create)).await?,
+            StatementKind::Refresh { name, force } => Box::pin(self.refresh(name, *force)).await?,
+            StatementKind::Drop { name, if_exists, version } => {
+                self.drop_checkpoint(name, *if_exists, *version).await?
+            }
+            StatementKind::ShowCheckpoints { like } => {
+                Box::pin(self.show_checkpoints(like.as_deref())).await?
+            }
+            StatementKind::ShowSnapshots { name } => self.show_snapshots(name).await?,
+            StatementKind::Describe { name, version } => {
+                rows::columns(&self.snapshot(name, *version).await?)?
+            }
+            StatementKind::Explain { analyze, verbose, create } => {
+                Box::pin(self.explain(create, *analyze, *verbose)).await?
+            }
+        };
+        self.context.read_batch(batch)
+    }
+
+    async fn create(&self, create: &CreateCheckpoint) -> Result<arrow::array::RecordBatch> {
+        let state = self.context.state();
+        let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
+        if !settings(&state).enabled {
+            return self.create_view(create, plan);
+        }
+        rows::ensured(&self.ensure(&state, create, &plan).await?)
+    }
+
+    async fn ensure(
+        &self,
+        state: &SessionState,
+        create: &CreateCheckpoint,
+        plan: &LogicalPlan,
+    ) -> Result<Ensured> {
+        let resolver = Resolver::new(Arc::clone(&self.milepost), state, Mode::Stage);
+        resolver.ensure(&self.request(state, create, plan)?).await
+    }
+
+    fn request<'a>(
+        &'a self,
+        state: &SessionState,
+        create: &'a CreateCheckpoint,
+        plan: &'a LogicalPlan,
+    ) -> Result<Request<'a>> {
+        Ok(Request {
+            home: &self.milepost.home,
+            name: Some(create.name.clone()),
+            plan,
+            definition: Some(definition(state, &create.query_text)),
+            options: &create.options,
+            config: settings(state).with_options(&create.options)?,
+            force: false,
+            origin: None,
+        })
+    }
+
+    /// With `milepost.enabled = false` a checkpoint is a view, so that a script can be run with and without.
+    fn create_view(&self, create: &CreateCheckpoint, plan: LogicalPlan) -> Result<arrow::array::RecordBatch> {
+        let state = self.context.state();
+        let name = create.name.as_str();
+        settings(&state).with_options(&create.options)?;
+        if let Some(kind) = crate::catalog::table_beneath(&state, name) {
+            return Err(Error::NameTaken { name: name.to_string(), kind }.into());
+        }
+        self.milepost.set_view(name, Arc::new(ViewTable::new(plan, Some(create.query_text.clone()))));
+        rows::viewed(name)
+    }
+
+    async fn refresh(&self, name: &CheckpointName, force: bool) -> Result<arrow::array::RecordBatch> {
+        let state = self.context.state();
+        let snapshot = self.snapshot(name, None).await?;
+        let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Stage);
+        if !force && freshness(&resolver, &snapshot).await? == Freshness::Fresh {
+            let saved_ms = snapshot.manifest.elapsed_ms;
+            let (outcome, elapsed_ms) = (Outcome::Reused, 0);
+            return rows::ensured(&Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan: None });
+        }
+        rows::ensured(&refresh(&resolver, &snapshot, force).await?)
+    }
+
+    async fn drop_checkpoint(
+        &self,
+        name: &CheckpointName,
+        if_exists: bool,
+        version: Option<Version>,
+    ) -> Result<arrow::array::RecordBatch> {
+        if version.is_none() && self.milepost.drop_view(name.as_str()) {
+            return rows::dropped(name.as_str(), &[]);
+        }
+        let store = self.store();
+        let outcome = match version {
+            Some(version) => store.drop_version(name, version).await,
+            None => store.drop_checkpoint(name).await,
+        };
+        match outcome.map_err(store_error)? {
+            DropOutcome::Dropped(versions) => {
+                if store.newest(name).await.map_err(store_error)?.is_none() {
+                    self.milepost.forget(name.as_str());
+                }
+                let versions: Vec<u64> = versions.iter().map(|live| live.version.0).collect();
+                rows::dropped(name.as_str(), &versions)
+            }
+            DropOutcome::NotFound if if_exists => rows::dropped(name.as_str(), &[]),
+            DropOutcome::NotFound => Err(self.missing(name, version).await?.into()),
+        }
+    }
+
+    async fn show_checkpoints(&self, like: Option<&str>) -> Result<arrow::array::RecordBatch> {
+        let state = self.context.state();
+        let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Peek);
+        let mut found = Vec::new();
+        for name in self.milepost.refresh_names().await? {
+            let Ok(name) = CheckpointName::parse(&name) else { continue };
+            if !matches_pattern(name.as_str(), like)? {
+                continue;
+            }
+            let Some(snapshot) = self.store().newest(&name).await.map_err(store_error)? else { continue };
+            let live = self.store().live(&name).await.map_err(store_error)?.len();
+            let state = freshness(&resolver, &snapshot).await?;
+            found.push((snapshot, live, state));
+        }
+        rows::checkpoints(&found)
+    }
+
+    async fn show_snapshots(&self, name: &CheckpointName) -> Result<arrow::array::RecordBatch> {
+        let live = self.store().live(name).await.map_err(store_error)?;
+        if live.is_empty() {
+            return Err(self.missing(name, None).await?.into());
+        }
+        let mut found = Vec::with_capacity(live.len());
+        for version in &live {
+            found.extend(self.store().snapshot(name, version.version).await.map_err(store_error)?);
+        }
+        rows::snapshots(&found, &live)
+    }
+
+    /// One version of a checkpoint, or its newest.
+    async fn snapshot(&self, name: &CheckpointName, version: Option<Version>) -> Result<Snapshot> {
+        let found = match version {
+            Some(version) => self.store().snapshot(name, version).await,
+            None => self.store().newest(name).await,
+        };
+        match found.map_err(store_error)? {
+            Some(snapshot) => Ok(snapshot),
+            None => Err(self.missing(name, version).await?.into()),
+        }
+    }
+
+    async fn missing(&self, name: &CheckpointName, version: Option<Version>) -> Result<Error> {
+        let exists = self.store().newest(name).await.map_err(store_error)?.is_some();
+        Ok(match version {
+            Some(version) if exists => Error::NoVersion { name: name.to_string(), version: version.0 },
+            _ => Error::NoCheckpoint { name: name.to_string(), store: self.store().url().to_string() },
+        })
+    }
+
+    async fn explain(
+        &self,
+        create: &CreateCheckpoint,
+        analyze: bool,
+        verbose: bool,
+    ) -> Result<arrow::array::RecordBatch> {
+        let state = self.context.state();
+        let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
+        if analyze {
+            return self.explain_analyze(&state, create, &plan).await;
+        }
+        let request = self.request(&state, create, &plan)?;
+        let (verdict, plan) = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
+        let mut shown = vec![("checkpoint".to_string(), verdict)];
+        let explain = LogicalPlanBuilder::from(plan).explain(verbose, false)?.build()?;
+        for batch in DataFrame::new(state, explain).collect().await? {
+            let (kinds, plans) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            shown.extend(
+                (0..batch.num_rows()).map(|row| (kinds.value(row).to_string(), plans.value(row).to_string())),
+            );
+        }
+        rows::explanation(&shown)
+    }
+
+    async fn explain_analyze(
+        &self,
+        state: &SessionState,
+        create: &CreateCheckpoint,
+        plan: &LogicalPlan,
+    ) -> Result<arrow::array::RecordBatch> {
+        let ensured = self.ensure(state, create, plan).await?;
+        let Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan } = &ensured;
+        let (name, version, manifest) = (&snapshot.name, snapshot.version, &snapshot.manifest);
+        let what = format!(
+            "{name}: {}, version {version}, {} rows, {} bytes, {} files, {elapsed_ms} ms, {saved_ms} ms saved",
+            outcome.as_str(),
+            manifest.rows,
+            manifest.bytes,
+            manifest.files.len(),
+        );
+        let mut shown = vec![("checkpoint".to_string(), what)];
+        if let Some(plan) = plan {
+            let metrics = DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(true).to_string();
+            shown.push(("Plan with Metrics".to_string(), metrics));
+        }
+        rows::explanation(&shown)
+    }
+}
+
+/// SQL's LIKE over a name.
+fn matches_pattern(name: &str, like: Option<&str>) -> Result<bool> {
+    let Some(pattern) = like else { return Ok(true) };
+    let name = ScalarValue::from(name).to_scalar()?;
+    let pattern = ScalarValue::from(pattern).to_scalar()?;
+    let matched = arrow::compute::like(&name, &pattern)?;
+    Ok(matched.len() == 1 && matched.is_valid(0) && matched.value(0))
+}

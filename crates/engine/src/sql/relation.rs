@@ -1,0 +1,151 @@
+//! `checkpoint((SELECT …) [, 'name'])` in a FROM clause, planned where the SQL planner meets it.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result, TableReference};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, Query, TableFactor, Value,
+};
+use milepost_store::CheckpointName;
+
+use crate::config::MilepostConfig;
+use crate::error::{Error, store_error};
+use crate::logical::Checkpoint;
+
+/// Plans `checkpoint((…))` as a [`Checkpoint`] leaf, or as its subquery where checkpoints are switched off.
+#[derive(Debug)]
+pub(crate) struct InlineCheckpoint;
+
+impl RelationPlanner for InlineCheckpoint {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let (query, name, alias) = match relation {
+            TableFactor::Table { name, args: Some(args), alias, .. }
+                if name.to_string().eq_ignore_ascii_case("checkpoint") =>
+            {
+                let (query, name) = arguments(args.args)?;
+                (query, name, alias)
+            }
+            other => return Ok(RelationPlanning::Original(Box::new(other))),
+        };
+        let plan = plan_subquery(query, context)?;
+        refuse_outer_tables(&plan)?;
+        let enabled = context
+            .context_provider()
+            .options()
+            .extensions
+            .get::<MilepostConfig>()
+            .is_some_and(|config| config.enabled);
+        let plan = if enabled { Checkpoint::new(plan, name).into_plan() } else { plan };
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+    }
+}
+
+fn arguments(arguments: Vec<FunctionArg>) -> Result<(Box<Query>, Option<CheckpointName>)> {
+    let shown = arguments.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let wrong = || Error::Syntax {
+        found: format!("checkpoint({shown})"),
+        expected:
+            "checkpoint((SELECT …)) or checkpoint((SELECT …), 'name'), the query in its own parentheses"
+                .to_string(),
+    };
+    let mut arguments = arguments.into_iter();
+    let query = match arguments.next() {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Subquery(query)))) => query,
+        _ => return Err(wrong().into()),
+    };
+    let name = match arguments.next() {
+        None => None,
+        Some(argument) => {
+            let text = name_argument(&argument).ok_or_else(wrong)?;
+            Some(CheckpointName::parse(text).map_err(store_error)?)
+        }
+    };
+    if arguments.next().is_some() {
+        return Err(wrong().into());
+    }
+    Ok((query, name))
+}
+
+/// `'x'`, or `name => 'x'` in either form that the dialects parse it to.
+fn name_argument(argument: &FunctionArg) -> Option<&str> {
+    let value = match argument {
+        FunctionArg::Unnamed(value) => value,
+        FunctionArg::Named { name, arg, .. } if name.value.eq_ignore_ascii_case("name") => arg,
+        FunctionArg::ExprNamed { name: SqlExpr::Identifier(name), arg, .. }
+            if name.value.eq_ignore_ascii_case("name") =>
+        {
+            arg
+        }
+        _ => return None,
+    };
+    match value {
+        FunctionArgExpr::Expr(SqlExpr::Value(value)) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Plans the query as `EXISTS (query)` and takes its plan: that keeps its ORDER BY and the CTEs in scope, and lists the
+/// outer columns that it uses, where a derived table would lose the order and report outer columns as unknown.
+fn plan_subquery(query: Box<Query>, context: &mut dyn RelationPlannerContext) -> Result<LogicalPlan> {
+    let exists = SqlExpr::Exists { subquery: query, negated: false };
+    let Expr::Exists(exists) = context.sql_expr_to_logical_expr(exists, &DFSchema::empty())? else {
+        return datafusion::common::internal_err!("EXISTS was planned as something else");
+    };
+    Ok(std::sync::Arc::unwrap_or_clone(exists.subquery.subquery))
+}
+
+/// Refuses columns and recursive tables that belong to the query around the checkpoint.
+fn refuse_outer_tables(plan: &LogicalPlan) -> Result<()> {
+    let mut outer = Vec::new();
+    let mut recursive_here: Vec<TableReference> = Vec::new();
+    let mut work_tables: Vec<TableReference> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::RecursiveQuery(query) => {
+                recursive_here.push(TableReference::bare(query.name.clone()))
+            }
+            LogicalPlan::TableScan(scan) => {
+                if source_as_provider(&scan.source).is_ok_and(|table| table.is::<CteWorkTable>()) {
+                    work_tables.push(scan.table_name.clone());
+                }
+            }
+            _ => {}
+        }
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                if let Expr::OuterReferenceColumn(_, column) = part {
+                    outer.push(column.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    if let Some(table) = work_tables.into_iter().find(|table| !recursive_here.contains(table)) {
+        return Err(Error::InsideRecursion { table: table.to_string() }.into());
+    }
+    let foreign: Vec<String> =
+        outer.iter().filter(|column| !is_bound_inside(plan, column)).map(ToString::to_string).collect();
+    if foreign.is_empty() { Ok(()) } else { Err(Error::Correlated { columns: foreign.join(", ") }.into()) }
+}
+
+/// Whether some relation inside the plan provides the column, so that the reference stays within the checkpoint.
+fn is_bound_inside(plan: &LogicalPlan, column: &datafusion::common::Column) -> bool {
+    let mut bound = false;
+    let walked = plan.apply_with_subqueries(|node| {
+        bound |= node.inputs().iter().any(|input| input.schema().has_column(column));
+        Ok(if bound { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    bound && walked.is_ok()
+}

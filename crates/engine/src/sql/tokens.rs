@@ -1,0 +1,63 @@
+//! Tokens with their byte ranges, for the places where text is cut or rewritten before it is parsed.
+
+use std::ops::Range;
+
+use datafusion::common::Result;
+use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+
+/// A token that is neither space nor comment, where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) token: Token,
+    pub(super) bytes: Range<usize>,
+    pub(super) line: usize,
+}
+
+impl Placed {
+    /// Whether this is the given word, unquoted, in any case.
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        matches!(&self.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+    }
+}
+
+/// The tokens of `sql`. Fails where a quote or comment is not closed.
+pub(super) fn tokenize(sql: &str, dialect: &dyn Dialect) -> Result<Vec<Placed>> {
+    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(ParserError::from)?;
+    let lines = LineIndex::new(sql);
+    Ok(tokens
+        .into_iter()
+        .filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF))
+        .map(|t| Placed {
+            bytes: lines.offset(t.span.start)..lines.offset(t.span.end),
+            line: usize::try_from(t.span.start.line).unwrap_or(usize::MAX),
+            token: t.token,
+        })
+        .collect())
+}
+
+/// The byte offset of a place that the tokenizer gave.
+pub(super) fn offset(sql: &str, at: Location) -> usize {
+    LineIndex::new(sql).offset(at)
+}
+
+/// Byte offsets of lines; the tokenizer counts lines and characters.
+struct LineIndex<'a> {
+    sql: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> LineIndex<'a> {
+    fn new(sql: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(sql.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { sql, starts }
+    }
+
+    fn offset(&self, at: Location) -> usize {
+        let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(start) = self.starts.get(line).copied() else { return self.sql.len() };
+        self.sql[start..].char_indices().nth(column).map_or(self.sql.len(), |(within, _)| start + within)
+    }
+}

@@ -1,0 +1,37 @@
+//! Before a commit the stage looks at its sources once more.
+
+use async_trait::async_trait;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use milepost_store::{CommitJudge, SourceChanged, SourceVersion};
+
+use crate::identity::{Registries, source_changes, source_versions};
+
+/// Compares the sources of a plan with the versions that its identity was made from.
+pub(crate) struct SourceJudge<'a> {
+    pub(crate) plan: &'a LogicalPlan,
+    pub(crate) state: &'a SessionState,
+    pub(crate) registries: &'a Registries,
+    pub(crate) recorded: &'a [SourceVersion],
+}
+
+#[async_trait]
+impl CommitJudge for SourceJudge<'_> {
+    /// Changed or vanished sources fail the commit. Files that were merely added leave it valid and already stale.
+    async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
+        let now = source_versions(self.plan, self.state, self.registries).await.map_err(|error| {
+            SourceChanged { source_name: "a source".to_string(), what: error.to_string() }
+        })?;
+        for (old, new) in self.recorded.iter().zip(&now) {
+            if old.digest.is_none() {
+                // It never could be told apart; its snapshot is not reused.
+                continue;
+            }
+            let changes = source_changes(std::slice::from_ref(old), std::slice::from_ref(new));
+            if let Some(change) = changes.iter().find(|change| !change.is_addition()) {
+                return Err(SourceChanged { source_name: old.name.clone(), what: change.text().to_string() });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! The manifest of a finished stage: what its receipts add up to.
+
+use arrow::datatypes::SchemaRef;
+use milepost_store::{ContentId, ContentPart, DataFile, Manifest, Receipt, SortField, statistics};
+
+use super::progress::StageCounters;
+use super::runner::Stage;
+
+impl Stage<'_> {
+    /// Sums up the units. Where the rows have no content identity, the snapshot gets one that equals no other.
+    pub(super) fn manifest(
+        &self,
+        schema: SchemaRef,
+        ordering: Vec<SortField>,
+        receipts: Vec<Receipt>,
+        counters: &StageCounters,
+    ) -> Manifest {
+        let clock = self.milepost.store().clock();
+        let partitions = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
+        let files: Vec<DataFile> = receipts.into_iter().flat_map(|receipt| receipt.files).collect();
+        let parts: Vec<ContentPart> = files.iter().map(|file| file.content.clone()).collect();
+        let content = ContentId::combine(&schema, &ordering, &parts);
+        let columns =
+            statistics::merge(schema.fields().len(), files.iter().map(|file| file.statistics.as_slice()));
+        Manifest {
+            rows: files.iter().map(|file| file.rows).sum(),
+            bytes: files.iter().map(|file| file.size).sum(),
+            statistics: columns,
+            memory_bytes: files.iter().map(|file| file.memory_bytes).sum(),
+            content: content.unwrap_or_else(|| ContentId::unique(clock.ulid())),
+            schema,
+            files,
+            ordering,
+            partitions,
+            identity: self.identity.to_manifest(),
+            parents: self.parents.clone(),
+            definition: self.definition.clone(),
+            options: self.options.iter().cloned().collect(),
+            origin: self.origin.clone(),
+            read_version: self.read_version,
+            elapsed_ms: u64::try_from(counters.elapsed().as_millis()).unwrap_or(u64::MAX),
+            created_ms: clock.now_ms(),
+            producer: crate::PRODUCER.to_string(),
+        }
+    }
+}

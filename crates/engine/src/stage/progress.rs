@@ -1,0 +1,86 @@
+//! What the stages of a session have written so far, for progress bars.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// A stage that runs now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageProgress {
+    /// The checkpoint that is written.
+    pub checkpoint: String,
+    /// Rows written so far.
+    pub rows: u64,
+    /// Bytes written so far, compressed.
+    pub bytes: u64,
+    /// Partitions that are complete.
+    pub partitions_done: usize,
+    /// All partitions.
+    pub partitions: usize,
+    /// Time since the stage began.
+    pub elapsed: Duration,
+}
+
+/// The counters of one running stage.
+#[derive(Debug)]
+pub(crate) struct StageCounters {
+    checkpoint: String,
+    partitions: usize,
+    started: Instant,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    partitions_done: AtomicUsize,
+}
+
+impl StageCounters {
+    pub(crate) fn add(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn partition_done(&self) {
+        self.partitions_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn read(&self) -> StageProgress {
+        StageProgress {
+            checkpoint: self.checkpoint.clone(),
+            rows: self.rows.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            partitions_done: self.partitions_done.load(Ordering::Relaxed),
+            partitions: self.partitions,
+            elapsed: self.started.elapsed(),
+        }
+    }
+}
+
+/// The stages of a session that run now. A stage leaves the board when its counters are dropped.
+#[derive(Debug, Default)]
+pub(crate) struct ProgressBoard(Mutex<Vec<Weak<StageCounters>>>);
+
+impl ProgressBoard {
+    pub(crate) fn begin(&self, checkpoint: String, partitions: usize) -> Arc<StageCounters> {
+        let counters = Arc::new(StageCounters {
+            checkpoint,
+            partitions,
+            started: Instant::now(),
+            rows: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            partitions_done: AtomicUsize::new(0),
+        });
+        let mut board = self.0.lock();
+        board.retain(|stage| stage.strong_count() > 0);
+        board.push(Arc::downgrade(&counters));
+        counters
+    }
+
+    pub(crate) fn read(&self) -> Vec<StageProgress> {
+        self.0.lock().iter().filter_map(Weak::upgrade).map(|stage| stage.read()).collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! One unit: a partition's rows in, Parquet files and a receipt out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use futures::StreamExt;
+use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, stored_schema};
+use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::progress::StageCounters;
+use crate::config::{Codec, Compression};
+use crate::error::store_error;
+
+/// A unit's file is closed and a new one begun when it has grown to this many bytes, so that every file stays within
+/// what one multipart upload can hold and many readers can share the work.
+const FILE_BYTES: u64 = 1 << 30;
+
+/// A row group is closed early when it holds this much memory.
+const ROW_GROUP_BYTES: usize = 128 << 20;
+
+/// What all units of one attempt share.
+pub(super) struct UnitWriter {
+    pub(super) attempt: Arc<Attempt>,
+    /// The schema with the query's names.
+    pub(super) schema: SchemaRef,
+    /// Whether the rows of a unit have an order that means something.
+    pub(super) ordered: bool,
+    pub(super) compression: Compression,
+    pub(super) pool: Arc<dyn MemoryPool>,
+    pub(super) counters: Arc<StageCounters>,
+}
+
+impl UnitWriter {
+    /// Drains `rows` into the files of `unit` and writes its receipt. An empty unit has a receipt and no file, unless
+    /// `keep_empty` asks for a file without rows.
+    pub(super) async fn write(
+        &self,
+        unit: UnitNumber,
+        slice: serde_json::Value,
+        mut rows: SendableRecordBatchStream,
+        keep_empty: bool,
+    ) -> Result<Receipt> {
+        let started = Instant::now();
+        let consumer = MemoryConsumer::new(format!("checkpoint writer {unit}"));
+        let mut reservation = consumer.register(&self.pool);
+        let mut files: Vec<DataFile> = Vec::new();
+        let mut open: Option<DataFileWriter> = None;
+        if keep_empty {
+            open = Some(self.open(unit)?);
+        }
+        while let Some(batch) = rows.next().await {
+            let batch = self.restore(&batch?)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let writer = match &mut open {
+                Some(writer) => writer,
+                None => open.insert(self.open(unit)?),
+            };
+            let before = writer.bytes_written();
+            writer.write(&batch).await.map_err(store_error)?;
+            self.account(writer, &mut reservation).await?;
+            let written = writer.bytes_written();
+            self.counters.add(batch.num_rows() as u64, written.saturating_sub(before));
+            if written >= FILE_BYTES
+                && let Some(full) = open.take()
+            {
+                files.push(full.finish().await.map_err(store_error)?);
+            }
+            tokio::task::consume_budget().await;
+        }
+        if let Some(last) = open.take() {
+            let before = last.bytes_written();
+            let file = last.finish().await.map_err(store_error)?;
+            self.counters.add(0, file.size.saturating_sub(before));
+            files.push(file);
+        }
+        drop(reservation);
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let signature = self.attempt.spec().signature;
+        let receipt = Receipt::new(self.attempt.id(), unit, signature, slice, files, elapsed_ms);
+        let receipt = self.attempt.write_receipt(receipt).await.map_err(store_error)?;
+        self.counters.partition_done();
+        Ok(receipt)
+    }
+
+    fn open(&self, unit: UnitNumber) -> Result<DataFileWriter> {
+        let properties = writer_properties(self.compression)?;
+        DataFileWriter::create(&self.attempt, unit, stored_schema(&self.schema), properties)
+            .and_then(|writer| writer.ordered(self.ordered))
+            .map_err(store_error)
+    }
+
+    /// Tells the memory pool what the open row group holds, and closes the row group where that is too much.
+    async fn account(&self, writer: &mut DataFileWriter, reservation: &mut MemoryReservation) -> Result<()> {
+        let held = writer.memory_used();
+        if held <= ROW_GROUP_BYTES && reservation.try_resize(held).is_ok() {
+            return Ok(());
+        }
+        writer.flush_row_group().await.map_err(store_error)?;
+        reservation.resize(writer.memory_used());
+        Ok(())
+    }
+
+    /// The batch under the snapshot's schema. The physical plan agrees with it in types; names and metadata may differ.
+    fn restore(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
+            .map_err(|error| {
+                plan_datafusion_err!(
+                    "the rows of this query do not have the types that its plan declares: {error}"
+                )
+            })
+    }
+}
+
+fn writer_properties(compression: Compression) -> Result<WriterProperties> {
+    let codec = match compression {
+        Compression::Fast | Compression::Codec(Codec::Snappy) => ParquetCompression::SNAPPY,
+        Compression::Small | Compression::Codec(Codec::Zstd) => {
+            ParquetCompression::ZSTD(ZstdLevel::try_new(3)?)
+        }
+        Compression::None => ParquetCompression::UNCOMPRESSED,
+        Compression::Codec(Codec::Lz4) => ParquetCompression::LZ4_RAW,
+        Compression::Codec(Codec::Gzip) => ParquetCompression::GZIP(GzipLevel::try_new(6)?),
+        Compression::Codec(Codec::Brotli) => ParquetCompression::BROTLI(BrotliLevel::try_new(1)?),
+    };
+    Ok(WriterProperties::builder().set_compression(codec).set_created_by(crate::PRODUCER.to_string()).build())
+}

@@ -1,0 +1,134 @@
+//! The rules that a commit is judged by, again before every append.
+
+use super::prepare::Prepared;
+use super::view::View;
+use super::{CommitJudge, CommitOutcome};
+use crate::attempt::Attempt;
+use crate::error::Error;
+use crate::ids::{AttemptId, UnitNumber, Version};
+use crate::log::LiveVersion;
+use crate::manifest::Manifest;
+
+/// `Some` outcome ends the commit; `None` lets it go on to the append.
+type Verdict = Result<Option<CommitOutcome>, Error>;
+
+impl Attempt {
+    /// All rules, in order.
+    pub(super) async fn judge(
+        &self,
+        prepared: &Prepared,
+        view: &View<'_>,
+        sources: &dyn CommitJudge,
+    ) -> Verdict {
+        if let Some(outcome) = self.judge_own_attempt(view).await? {
+            return Ok(Some(outcome));
+        }
+        self.judge_owners(prepared, view)?;
+        if let Some(outcome) = self.judge_origin(prepared, view).await? {
+            return Ok(Some(outcome));
+        }
+        self.judge_sources(sources).await?;
+        if let Some(outcome) = self.judge_same_signature(prepared, view).await? {
+            return Ok(Some(outcome));
+        }
+        Ok(judge_read_version(&prepared.manifest, view))
+    }
+
+    /// Rule 1: a closed attempt gives up. Prevents: a driver that was given up for dead commits files that
+    /// garbage collection may already be deleting.
+    async fn judge_own_attempt(&self, view: &View<'_>) -> Verdict {
+        let state = view.state();
+        if let Some(live) = view.committed_by(self.id()).and_then(|version| state.find(version)) {
+            return self.already(live).await;
+        }
+        let closed = view.committed_by(self.id()).is_some() || view.is_closed(self.id(), self.began_at());
+        Ok(closed.then_some(CommitOutcome::Closed))
+    }
+
+    /// Rule 2: the attempt that owns a file, by the file's path, must be open and must never have committed.
+    /// Prevents: adopted files vanish because their own attempt was abandoned meanwhile.
+    fn judge_owners(&self, prepared: &Prepared, view: &View<'_>) -> Result<(), Error> {
+        let closed: Vec<AttemptId> = prepared
+            .owners
+            .iter()
+            .filter(|(owner, began_at)| match began_at {
+                Some(began_at) => view.is_closed(**owner, *began_at) || view.committed_by(**owner).is_some(),
+                None => true,
+            })
+            .map(|(owner, _)| *owner)
+            .collect();
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let owned = |(owner, unit): &(AttemptId, UnitNumber)| closed.contains(owner).then_some(*unit);
+        let units = prepared.units.iter().filter_map(owned).collect();
+        Err(Error::UnitsClosed { checkpoint: self.name().clone(), attempts: closed, units })
+    }
+
+    /// Rule 3: one step commits once. Prevents: a driver that died between its commit and its step entry, or one
+    /// that was fenced and woke up, applies a step twice or puts old state on top.
+    async fn judge_origin(&self, prepared: &Prepared, view: &View<'_>) -> Verdict {
+        let origin = &prepared.manifest.origin;
+        if origin.run.is_empty() {
+            return Ok(None);
+        }
+        let state = view.state();
+        let wanted = |version: Version| prepared.replaces.is_none_or(|replaced| version > replaced);
+        let mut live = state.live.iter().rev();
+        if let Some(live) = live.find(|live| live.origin == *origin && wanted(live.version)) {
+            return self.already(live).await;
+        }
+        let remembered = state.recent.iter().map(|commit| (commit.version, &commit.origin));
+        let since = view.commits().map(|(version, manifest)| (version, manifest.origin()));
+        let dropped = remembered.chain(since).filter(|(version, by)| *by == origin && wanted(*version));
+        let Some(dropped) = dropped.map(|(version, _)| version).max() else { return Ok(None) };
+        // Dropped with nothing newer, the step is to run again; dropped because newer ones came, it is history.
+        let newest = state.newest().map(|live| live.version);
+        Ok(newest.filter(|newest| *newest > dropped).map(|_| CommitOutcome::Superseded { newest }))
+    }
+
+    /// Rule 4: a source that changed or vanished ends the attempt. Prevents: rows of no version of a source under
+    /// a signature that says which.
+    async fn judge_sources(&self, sources: &dyn CommitJudge) -> Result<(), Error> {
+        let Err(changed) = sources.sources_unchanged().await else { return Ok(()) };
+        if let Err(error) = self.abandon().await {
+            tracing::warn!(attempt = %self.id(), %error, "the attempt could not be closed");
+        }
+        let checkpoint = self.name().clone();
+        Err(Error::SourceChanged { checkpoint, source_name: changed.source_name, what: changed.what })
+    }
+
+    /// Rule 6: the newest snapshot has the same signature: adopt it, unless it is one that is to be replaced.
+    /// Prevents: the same rows twice; and a forced run that takes the old result for its own.
+    ///
+    /// Looked at before rule 5, because adopting commits nothing.
+    async fn judge_same_signature(&self, prepared: &Prepared, view: &View<'_>) -> Verdict {
+        let ours = &prepared.manifest;
+        let state = view.state();
+        let newest = state.newest().filter(|live| live.signature == ours.identity.signature);
+        let newest = newest.filter(|live| prepared.replaces.is_none_or(|replaced| live.version > replaced));
+        let Some(live) = newest.filter(|_| ours.identity.reusable) else { return Ok(None) };
+        let theirs = self.store.inner.load(self.name(), live, None).await?;
+        let adopt = theirs.manifest.identity.reusable && same_columns(&theirs.manifest, ours);
+        Ok(adopt.then_some(CommitOutcome::Adopted(theirs)))
+    }
+
+    async fn already(&self, live: &LiveVersion) -> Verdict {
+        let snapshot = self.store.inner.load(self.name(), live, None).await?;
+        Ok(Some(CommitOutcome::AlreadyCommitted(snapshot)))
+    }
+}
+
+/// Rule 5: a checkpoint that reads itself commits only on top of what it read. Prevents: an increment is lost.
+fn judge_read_version(manifest: &Manifest, view: &View<'_>) -> Option<CommitOutcome> {
+    let read = manifest.read_version?;
+    let newest = view.state().newest().map(|live| live.version);
+    (newest != Some(read)).then_some(CommitOutcome::Superseded { newest })
+}
+
+fn same_columns(theirs: &Manifest, ours: &Manifest) -> bool {
+    let names = |manifest: &Manifest| -> Vec<String> {
+        manifest.schema.fields().iter().map(|field| field.name().clone()).collect()
+    };
+    names(theirs) == names(ours)
+}

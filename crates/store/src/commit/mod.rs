@@ -1,0 +1,61 @@
+//! Committing: judge by the log, append, and judge again after every lost race.
+
+mod abandon;
+mod judge;
+mod prepare;
+mod publish;
+mod view;
+
+use async_trait::async_trait;
+
+use crate::ids::Version;
+use crate::manifest::Manifest;
+use crate::snapshot::Snapshot;
+
+/// What an attempt wants to commit.
+#[derive(Clone, Debug)]
+pub struct CommitDraft {
+    /// What the snapshot is.
+    pub manifest: Manifest,
+    /// The version that this one is to replace: nothing up to it counts as the result that was asked for.
+    pub replaces: Option<Version>,
+}
+
+/// A source is not what it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("source {source_name} changed: {what}")]
+pub struct SourceChanged {
+    /// The source, as the query names it.
+    pub source_name: String,
+    /// What changed.
+    pub what: String,
+}
+
+/// Looks at the world outside the store, again before every append.
+#[async_trait]
+pub trait CommitJudge: Send + Sync {
+    /// Whether everything that was read is still what it was. Files that were merely added are no change.
+    ///
+    /// # Errors
+    /// Names the source that changed or vanished.
+    async fn sources_unchanged(&self) -> Result<(), SourceChanged>;
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "another writer's snapshot may be the result, or none"]
+pub enum CommitOutcome {
+    /// The snapshot is committed.
+    Committed(Snapshot),
+    /// Another committed the same signature with the same columns meanwhile: that is the result.
+    Adopted(Snapshot),
+    /// The same step of the same run, or this very attempt, had committed before: that is the result.
+    AlreadyCommitted(Snapshot),
+    /// The attempt was abandoned, or everything was dropped, meanwhile.
+    Closed,
+    /// The state that this one builds on is no longer the newest.
+    Superseded {
+        /// What is the newest now.
+        newest: Option<Version>,
+    },
+}

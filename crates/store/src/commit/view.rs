@@ -1,0 +1,83 @@
+//! What a writer knows of the log while it commits: the newest state, and all entries since a slot.
+
+use crate::error::Error;
+use crate::ids::{AttemptId, CheckpointName, Slot, Version};
+use crate::log::{Entry, LogState, StoredEntry, StoredRecord};
+use crate::store::Inner;
+
+/// A stretch of a log that grows while others append.
+pub(super) struct View<'a> {
+    inner: &'a Inner,
+    name: &'a CheckpointName,
+    from: u64,
+    entries: Vec<Entry<StoredRecord>>,
+    newest: Option<Entry<StoredRecord>>,
+}
+
+impl<'a> View<'a> {
+    /// Looks at the entries from slot `from` on.
+    pub(super) async fn open(inner: &'a Inner, name: &'a CheckpointName, from: u64) -> Result<Self, Error> {
+        let mut view = Self { inner, name, from, entries: vec![], newest: None };
+        view.refresh().await?;
+        Ok(view)
+    }
+
+    /// Reads what was appended since the last look.
+    pub(super) async fn refresh(&mut self) -> Result<(), Error> {
+        self.newest = self.inner.newest_entry(self.name).await?;
+        let Some(newest) = &self.newest else { return Ok(()) };
+        let known = self.from + self.entries.len() as u64;
+        if newest.slot.0 < known {
+            return Ok(());
+        }
+        let log = self.inner.log(self.name);
+        let mut fresh = log.read_range(known..newest.slot.0).await?;
+        fresh.push(newest.clone());
+        for next in fresh {
+            if let Some(last) = self.entries.last() {
+                log.check_follows(last, &next)?;
+            }
+            self.entries.push(next);
+        }
+        Ok(())
+    }
+
+    /// The newest entry.
+    pub(super) const fn newest(&self) -> Option<&Entry<StoredRecord>> {
+        self.newest.as_ref()
+    }
+
+    /// What is there.
+    pub(super) fn state(&self) -> LogState {
+        self.newest.as_ref().map(|entry| entry.body.state.clone()).unwrap_or_default()
+    }
+
+    /// Whether an attempt that began when the log had `began_at` entries is closed.
+    pub(super) fn is_closed(&self, attempt: AttemptId, began_at: u64) -> bool {
+        self.since(began_at).any(|entry| match &entry.body.entry {
+            StoredEntry::Abandon { attempt: closed } => *closed == attempt,
+            StoredEntry::DropAll => true,
+            StoredEntry::Commit { .. } | StoredEntry::Drop { .. } => false,
+        })
+    }
+
+    /// The version that an attempt committed, dropped or not.
+    pub(super) fn committed_by(&self, attempt: AttemptId) -> Option<Version> {
+        self.entries.iter().find_map(|entry| match &entry.body.entry {
+            StoredEntry::Commit { version, attempt: by, .. } if *by == attempt => Some(*version),
+            _ => None,
+        })
+    }
+
+    /// The versions that were committed since the view's first slot, with their manifests.
+    pub(super) fn commits(&self) -> impl Iterator<Item = (Version, &crate::manifest::StoredManifest)> {
+        self.entries.iter().filter_map(|entry| match &entry.body.entry {
+            StoredEntry::Commit { version, manifest, .. } => Some((*version, manifest.as_ref())),
+            _ => None,
+        })
+    }
+
+    fn since(&self, slot: u64) -> impl Iterator<Item = &Entry<StoredRecord>> {
+        self.entries.iter().filter(move |entry| entry.slot >= Slot(slot))
+    }
+}

@@ -1,0 +1,125 @@
+//! Named rules that hold for everything in a log. They run before each publish: what breaks one stays out.
+
+use std::collections::HashSet;
+
+use crate::error::Error;
+use crate::ids::{AttemptId, Slot};
+use crate::layout;
+use crate::log::LogState;
+use crate::manifest::Manifest;
+use crate::receipt::Receipt;
+
+/// Rules about a manifest by itself.
+pub(crate) fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
+    totals_are_sums(manifest)?;
+    files_lie_below_attempts(manifest)?;
+    no_file_twice(manifest)?;
+    statistics_fit_columns(manifest)?;
+    columns_exist(manifest)
+}
+
+/// Rules about a commit that follows `before` and makes `after` in `slot`.
+pub(crate) fn check_commit(
+    before: &LogState,
+    after: &LogState,
+    slot: Slot,
+    attempt: AttemptId,
+) -> Result<(), Error> {
+    version_follows(before, after, slot, attempt)?;
+    live_versions_rise(after, slot)
+}
+
+fn totals_are_sums(manifest: &Manifest) -> Result<(), Error> {
+    const NAME: &str = "totals are the sums over all files";
+    let sums = [
+        ("rows", manifest.rows, manifest.files.iter().map(|file| file.rows).sum::<u64>()),
+        ("bytes", manifest.bytes, manifest.files.iter().map(|file| file.size).sum()),
+        ("content rows", manifest.rows, manifest.files.iter().map(|file| file.content.rows).sum()),
+    ];
+    match sums.iter().find(|(_, total, sum)| total != sum) {
+        Some((what, total, sum)) => {
+            Err(Error::invariant(NAME, format!("{what}: {total}, the files have {sum}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn files_lie_below_attempts(manifest: &Manifest) -> Result<(), Error> {
+    const NAME: &str = "files lie below the checkpoint's own attempts";
+    match manifest.files.iter().find(|file| layout::owner_of(&file.path).is_none()) {
+        Some(file) => Err(Error::invariant(NAME, file.path.clone())),
+        None => Ok(()),
+    }
+}
+
+fn no_file_twice(manifest: &Manifest) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    match manifest.files.iter().find(|file| !seen.insert(&file.path)) {
+        Some(file) => Err(Error::invariant("no file is named twice", file.path.clone())),
+        None => Ok(()),
+    }
+}
+
+fn statistics_fit_columns(manifest: &Manifest) -> Result<(), Error> {
+    const NAME: &str = "statistics have one entry for each column";
+    let width = manifest.schema.fields().len();
+    if manifest.statistics.len() != width {
+        let detail = format!("{} for {width} columns", manifest.statistics.len());
+        return Err(Error::invariant(NAME, detail));
+    }
+    match manifest.files.iter().find(|file| file.statistics.len() != width) {
+        Some(file) => Err(Error::invariant(NAME, file.path.clone())),
+        None => Ok(()),
+    }
+}
+
+fn columns_exist(manifest: &Manifest) -> Result<(), Error> {
+    let width = manifest.schema.fields().len();
+    match manifest.ordering.iter().find(|field| field.column >= width) {
+        Some(field) => {
+            Err(Error::invariant("the order is by columns that exist", format!("{}", field.column)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn version_follows(before: &LogState, after: &LogState, slot: Slot, attempt: AttemptId) -> Result<(), Error> {
+    const NAME: &str = "a version is the last one ever plus one";
+    let next = before.last_version.next();
+    let newest = after.newest().map(|live| (live.version, live.slot, live.attempt));
+    if after.last_version == next && newest == Some((next, slot, attempt)) {
+        return Ok(());
+    }
+    Err(Error::invariant(NAME, format!("{newest:?} after version {}", before.last_version)))
+}
+
+fn live_versions_rise(after: &LogState, slot: Slot) -> Result<(), Error> {
+    const NAME: &str = "live versions and their slots rise";
+    let rises =
+        after.live.windows(2).all(|pair| pair[0].version < pair[1].version && pair[0].slot < pair[1].slot);
+    let ends = after.live.last().is_none_or(|last| last.version <= after.last_version && last.slot <= slot);
+    if rises && ends { Ok(()) } else { Err(Error::invariant(NAME, format!("{:?}", after.live))) }
+}
+
+/// Rule about a manifest and the stored receipt of one of its units: the receipt decides which files a unit has.
+pub(crate) fn check_receipt(manifest: &Manifest, receipt: &Receipt) -> Result<(), Error> {
+    const NAME: &str = "a unit's files are those of its stored receipt";
+    let named: Vec<_> = manifest
+        .files
+        .iter()
+        .filter(|file| file.unit == receipt.unit && layout::owner_of(&file.path) == Some(receipt.attempt))
+        .collect();
+    let same = named.len() == receipt.files.len()
+        && named.iter().all(|file| receipt.files.iter().any(|stored| stored == *file));
+    if same {
+        return Ok(());
+    }
+    let detail = format!(
+        "unit {} of attempt {}: {} files of the manifest, {} of the receipt",
+        receipt.unit,
+        receipt.attempt,
+        named.len(),
+        receipt.files.len()
+    );
+    Err(Error::invariant(NAME, detail))
+}

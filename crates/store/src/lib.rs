@@ -1,0 +1,70 @@
+//! Snapshots and logs on object storage.
+//!
+//! A *checkpoint* is a named result. A *snapshot* is one committed state of it. This crate writes snapshots so
+//! that a crash, a lost reply or a second writer at any moment leaves either the whole snapshot or nothing, and
+//! reads them so that a missing or changed byte is an error and never a wrong row.
+//!
+//! # The life of a snapshot
+//! 1. [`Store::begin`] creates an [`Attempt`]: a directory that nobody else looks into.
+//! 2. [`DataFileWriter`] streams rows into Parquet files there, and hashes, counts and measures them on the way.
+//! 3. [`Attempt::write_receipt`] records that a unit of work is complete. From then on it survives a crash.
+//! 4. [`Attempt::commit`] judges by the rules of the log whether the work still counts, and appends the
+//!    [`Manifest`] to the checkpoint's [`Log`]: it creates the object of the next slot, which only one writer
+//!    can do. That create is the commit. Whoever loses reads the winner's entry and judges again.
+//! 5. [`Store::newest`] finds the snapshot from then on; [`Store::check_files`] looks whether its files are whole.
+//!
+//! The rules, and what happens when a writer stops between any two steps, stand in `docs/format.md`.
+//!
+//! # What this crate is not
+//! It knows Arrow schemas and Parquet files, and no queries: what a signature means, which sources a plan reads
+//! and when a snapshot is fresh is the engine's to say. It takes no locks, trusts no wall clock, and deletes
+//! nothing that was ever committed.
+
+pub mod attempt;
+pub mod clock;
+pub mod commit;
+pub mod content;
+mod create;
+pub mod datafile;
+pub mod error;
+pub mod ids;
+mod index;
+mod invariants;
+pub mod layout;
+pub mod local;
+pub mod log;
+pub mod manifest;
+mod probe;
+pub mod receipt;
+mod sealed;
+pub mod sidefile;
+pub mod snapshot;
+pub mod statistics;
+pub mod store;
+
+pub use attempt::{Attempt, AttemptRecord, AttemptSpec, Owner, UnitPlan};
+pub use clock::{Clock, SystemClock};
+pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
+pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
+pub use datafile::DataFileWriter;
+pub use error::{Cause, Error, Result};
+pub use ids::{
+    AttemptId, CheckpointName, Checksum, ContentId, Digest, EntryId, Fingerprint, MAX_NAME_LEN, Signature,
+    Slot, UnitNumber, Version,
+};
+pub use local::{Durability, DurableFileSystem};
+pub use log::{
+    AppendOutcome, CheckpointEntry, CheckpointRecord, Draft, Entry, LiveVersion, Log, LogBody, LogState,
+    RECENT_COMMITS, RecentCommit,
+};
+pub use manifest::{
+    DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceObject,
+    SourceVersion, check_schema, stored_schema,
+};
+pub use probe::PROBE_WRITERS;
+pub use receipt::Receipt;
+pub use sealed::{FEATURES, FORMAT};
+pub use sidefile::{MAX_INLINE, SideFile};
+pub use snapshot::Snapshot;
+pub use statistics::{ColumnStatistics, StatValue, StatisticsBuilder};
+pub use store::{DropOutcome, PRODUCER, Store, StoreOptions};

@@ -1,0 +1,212 @@
+//! Reading: one slot, the newest entry, or a range.
+
+use futures::{StreamExt, TryStreamExt, future};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::{Entry, Log, LogBody};
+use crate::error::Error;
+use crate::ids::Slot;
+use crate::layout;
+
+/// How many entries are read at once.
+const READS: usize = 32;
+
+/// How far the hint may lag behind before listing is cheaper than probing.
+const PROBES: usize = 16;
+
+impl<B: LogBody> Log<B> {
+    /// The entry of one slot; `None` if the slot is empty.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::ForeignObject`], [`Error::NewerFormat`] or [`Error::UnknownFeature`] if an
+    /// object is there that this program cannot take for an entry; [`Error::Storage`] if reading failed.
+    pub async fn read(&self, slot: Slot) -> Result<Option<Entry<B>>, Error> {
+        let path = self.path(slot);
+        match read_object(self.objects.as_ref(), &path).await? {
+            Some(bytes) => self.decode(slot, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest entry; `None` if the log is empty.
+    ///
+    /// Starts at the tail hint and probes forward. Without a usable hint the log is listed.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; [`Error::LogGap`] if an entry is missing before a later one.
+    pub async fn newest(&self) -> Result<Option<Entry<B>>, Error> {
+        let Some(mut newest) = self.starting_point().await? else { return Ok(None) };
+        let mut probes = 0;
+        while let Some(next) = self.probe(newest.slot).await? {
+            newest = next;
+            probes += 1;
+            if probes == PROBES
+                && let Some(last) = self.slots_from(newest.slot.next()).await?.last()
+            {
+                newest = self.must_read(*last).await?;
+            }
+        }
+        self.sync_before_relying(newest.slot).await?;
+        Ok(Some(newest))
+    }
+
+    /// All entries from `slot` on, each checked to follow the one before it.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; [`Error::LogGap`] if one is missing.
+    pub async fn entries_from(&self, slot: Slot) -> Result<Vec<Entry<B>>, Error> {
+        let slots = self.slots_from(slot).await?;
+        let entries = self.read_all(slots).await?;
+        if let Some(last) = entries.last() {
+            self.sync_before_relying(last.slot).await?;
+        }
+        Ok(entries)
+    }
+
+    /// The entries of a range of slots that are known to be there.
+    pub(crate) async fn read_range(&self, range: std::ops::Range<u64>) -> Result<Vec<Entry<B>>, Error> {
+        self.read_all(range.map(Slot).collect()).await
+    }
+
+    async fn read_all(&self, slots: Vec<Slot>) -> Result<Vec<Entry<B>>, Error> {
+        let reads = futures::stream::iter(slots).map(|slot| self.must_read(slot)).buffered(READS);
+        let entries: Vec<Entry<B>> = reads.try_collect().await?;
+        for pair in entries.windows(2) {
+            self.check_follows(&pair[0], &pair[1])?;
+        }
+        Ok(entries)
+    }
+
+    /// Checks that `next` was written by someone who had read `entry`.
+    pub(crate) fn check_follows(&self, entry: &Entry<B>, next: &Entry<B>) -> Result<(), Error> {
+        if next.previous == Some(entry.checksum) && next.slot == entry.slot.next() {
+            return Ok(());
+        }
+        let expected = format!("the entry that entry {} follows", next.slot);
+        Err(Error::damaged(self.path(entry.slot), expected, format!("checksum {}", entry.checksum)))
+    }
+
+    async fn must_read(&self, slot: Slot) -> Result<Entry<B>, Error> {
+        match self.read(slot).await? {
+            Some(entry) => Ok(entry),
+            None => Err(Error::damaged(self.path(slot), "a log entry", "nothing")),
+        }
+    }
+
+    async fn starting_point(&self) -> Result<Option<Entry<B>>, Error> {
+        if let Some(hint) = self.hint().await?
+            && let Some(entry) = self.read(hint).await?
+        {
+            return Ok(Some(entry));
+        }
+        match self.slots_from(Slot(0)).await?.last() {
+            Some(last) => self.must_read(*last).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The slot that the hint names; `None` if it is missing or unreadable.
+    async fn hint(&self) -> Result<Option<Slot>, Error> {
+        let bytes = read_object(self.objects.as_ref(), &self.tail).await?;
+        let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        Ok(text.and_then(|text| text.trim().parse().ok()).map(Slot))
+    }
+
+    /// The entry after `slot`. Looks one further, so that one missing entry is not taken for the end.
+    async fn probe(&self, slot: Slot) -> Result<Option<Entry<B>>, Error> {
+        let (next, beyond) = (slot.next(), slot.next().next());
+        let (found, further) = future::join(self.read(next), self.exists(beyond)).await;
+        if let Some(found) = found? {
+            return Ok(Some(found));
+        }
+        if !further? {
+            return Ok(None);
+        }
+        // Both may have been appended between the two looks.
+        match self.read(next).await? {
+            Some(found) => Ok(Some(found)),
+            None => Err(self.gap(next, beyond)),
+        }
+    }
+
+    async fn exists(&self, slot: Slot) -> Result<bool, Error> {
+        let path = self.path(slot);
+        match self.objects.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(Error::storage("read", path, source)),
+        }
+    }
+
+    /// The slots that have an entry, from `first` on, by listing.
+    async fn slots_from(&self, first: Slot) -> Result<Vec<Slot>, Error> {
+        let listed = match first.0.checked_sub(1) {
+            Some(before) => self.objects.list_with_offset(Some(&self.directory), &self.path(Slot(before))),
+            None => self.objects.list(Some(&self.directory)),
+        };
+        let mut slots: Vec<Slot> = listed
+            .map_err(|source| Error::storage("list", &self.directory, source))
+            .and_then(|meta| future::ready(self.slot_of(&meta.location)))
+            .try_collect()
+            .await?;
+        slots.sort_unstable();
+        self.fill(first, slots).await
+    }
+
+    /// A listing that runs beside appends may show a later entry and not an earlier one: look again.
+    async fn fill(&self, first: Slot, listed: Vec<Slot>) -> Result<Vec<Slot>, Error> {
+        let Some(last) = listed.last().copied() else { return Ok(listed) };
+        let whole: Vec<Slot> = (first.0..=last.0).map(Slot).collect();
+        if whole.len() == listed.len() {
+            return Ok(whole);
+        }
+        for slot in &whole {
+            if listed.binary_search(slot).is_err() && !self.exists(*slot).await? {
+                return Err(self.gap(*slot, last));
+            }
+        }
+        Ok(whole)
+    }
+
+    fn slot_of(&self, location: &Path) -> Result<Slot, Error> {
+        let mut parts = location.prefix_match(&self.directory).into_iter().flatten();
+        let name = parts.next();
+        let slot = name.and_then(|name| layout::parse_entry_name(name.as_ref()));
+        slot.filter(|_| parts.next().is_none()).ok_or_else(|| Error::ForeignObject {
+            object: location.to_string(),
+            detail: "it is not the name of a log entry".to_owned(),
+        })
+    }
+
+    fn gap(&self, missing: Slot, newest: Slot) -> Error {
+        Error::LogGap { log: self.directory.to_string(), missing, newest }
+    }
+
+    /// On a local disk an entry that another process wrote may not be durable yet.
+    pub(super) async fn sync_before_relying(&self, slot: Slot) -> Result<(), Error> {
+        match &self.durable {
+            Some(durable) => durable
+                .sync_directory(&self.directory, slot.0)
+                .await
+                .map_err(|source| Error::storage("sync", &self.directory, source)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An object's bytes; `None` if there is no such object.
+pub(crate) async fn read_object(
+    objects: &dyn ObjectStore,
+    path: &Path,
+) -> Result<Option<bytes::Bytes>, Error> {
+    let result = match objects.get(path).await {
+        Ok(result) => result.bytes().await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(source) => Err(Error::storage("read", path, source)),
+    }
+}

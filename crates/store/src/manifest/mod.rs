@@ -1,0 +1,102 @@
+//! The manifest: everything that a commit says about a snapshot.
+
+mod file;
+mod identity;
+mod schema;
+mod stored;
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CheckpointName, ContentId, Version};
+use crate::statistics::ColumnStatistics;
+
+pub use file::DataFile;
+pub use identity::{Identity, PlanPart, SourceObject, SourceVersion};
+pub use schema::{check_schema, stored_schema};
+pub(crate) use stored::{FileList, StoredManifest, StoredSources};
+
+/// One committed state of a checkpoint: what it holds, where it lies, and what it was computed from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// The schema that readers see, with names, nullability and metadata as the query gave them.
+    pub schema: SchemaRef,
+    /// The data files, in the order of their rows.
+    pub files: Vec<DataFile>,
+    /// Rows of all files.
+    pub rows: u64,
+    /// Bytes of all files in the store.
+    pub bytes: u64,
+    /// Statistics of the whole snapshot, by column.
+    pub statistics: Vec<ColumnStatistics>,
+    /// Size of all rows in Arrow memory, in bytes: an estimate.
+    pub memory_bytes: u64,
+    /// The order of the rows within every file, most significant column first. Empty: none.
+    pub ordering: Vec<SortField>,
+    /// How many partitions the result had when it was written.
+    pub partitions: u32,
+    /// What was computed, and from what.
+    pub identity: Identity,
+    /// What the rows are.
+    pub content: ContentId,
+    /// Snapshots that were read to compute this one.
+    pub parents: Vec<Parent>,
+    /// The query, if it was given as SQL and may be kept.
+    pub definition: Option<Definition>,
+    /// The options of the statement.
+    pub options: BTreeMap<String, String>,
+    /// Which step of which run wrote it.
+    pub origin: Origin,
+    /// The version of this same checkpoint that was read to compute this one.
+    pub read_version: Option<Version>,
+    /// How long computing and writing took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// When the manifest was made, in milliseconds since the Unix epoch.
+    pub created_ms: i64,
+    /// Program and version that wrote it.
+    pub producer: String,
+}
+
+/// One column of a sort order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SortField {
+    /// The column's index in the schema.
+    pub column: usize,
+    /// Whether large values come first.
+    pub descending: bool,
+    /// Whether nulls come first.
+    pub nulls_first: bool,
+}
+
+/// A snapshot that another one was computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its checkpoint.
+    pub checkpoint: CheckpointName,
+    /// Its version.
+    pub version: Version,
+    /// Its rows.
+    pub content: ContentId,
+}
+
+/// The query of a checkpoint, so that it can be run again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The SQL text. It holds no secrets: the engine keeps statements that could have some out.
+    pub sql: String,
+    /// The session settings that its meaning depends on.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Which step wrote a snapshot. One step commits once, however often it is tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run: one try at running a job, or one session.
+    pub run: String,
+    /// The statement within the run.
+    pub step: u64,
+    /// The checkpoint node within the statement.
+    pub node: u64,
+}

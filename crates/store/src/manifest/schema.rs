@@ -1,0 +1,209 @@
+//! Schemas: what Parquet can hold, how columns are named in files, and how a schema stands in a manifest.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef};
+use arrow::ipc::convert::try_schema_from_flatbuffer_bytes;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The schema of the Parquet files of a snapshot with this schema.
+///
+/// Columns keep their names if these are all different, also when upper and lower case are taken as one, and
+/// none is empty. Otherwise they are all named by place: `c0`, `c1`, …
+#[must_use]
+pub fn stored_schema(schema: &Schema) -> SchemaRef {
+    let mut seen = HashSet::new();
+    let unique = schema
+        .fields()
+        .iter()
+        .all(|field| !field.name().is_empty() && seen.insert(field.name().to_lowercase()));
+    if unique {
+        return Arc::new(schema.clone());
+    }
+    let fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(index, field)| field.as_ref().clone().with_name(format!("c{index}")))
+        .collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// Checks that a snapshot can hold every column and give it back as it was.
+///
+/// # Errors
+/// [`Error::UnsupportedType`] names the column, with the path to the nested field; [`Error::NoColumns`].
+pub fn check_schema(schema: &Schema) -> Result<(), Error> {
+    if schema.fields().is_empty() {
+        return Err(Error::NoColumns);
+    }
+    schema.fields().iter().try_for_each(|field| check_field(field, field.name()))
+}
+
+fn check_field(field: &Field, column: &str) -> Result<(), Error> {
+    check_type(field.data_type(), column)
+}
+
+fn check_type(data_type: &DataType, column: &str) -> Result<(), Error> {
+    let refuse = |reason| {
+        Err(Error::UnsupportedType { column: column.to_owned(), data_type: data_type.to_string(), reason })
+    };
+    let below = |field: &Field| check_field(field, &format!("{column}.{}", field.name()));
+    match data_type {
+        DataType::Union(_, _) => refuse("Parquet has no unions"),
+        DataType::RunEndEncoded(_, _) => refuse("Parquet gives its values back without the runs"),
+        DataType::Interval(IntervalUnit::MonthDayNano) => refuse("Parquet intervals have no nanoseconds"),
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale)
+            if *scale < 0 =>
+        {
+            refuse("Parquet decimals have no negative scale")
+        }
+        DataType::Struct(fields) if fields.is_empty() => refuse("Parquet has no structs without fields"),
+        DataType::Struct(fields) => fields.iter().try_for_each(|field| below(field)),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => below(field),
+        DataType::Dictionary(_, value) => check_type(value, column),
+        _ => Ok(()),
+    }
+}
+
+/// A schema as it stands in a manifest: the list is for people, the encoded message decides.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredSchema {
+    columns: Vec<StoredColumn>,
+    /// Arrow IPC schema message, in base64.
+    arrow_ipc: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StoredColumn {
+    name: String,
+    #[serde(rename = "type")]
+    data_type: String,
+    nullable: bool,
+}
+
+impl StoredSchema {
+    pub(crate) fn encode(schema: &Schema) -> Self {
+        let options = IpcWriteOptions::default();
+        let mut tracker = DictionaryTracker::new(true);
+        let message = IpcDataGenerator::default()
+            .schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options)
+            .ipc_message;
+        let column = |field: &Arc<Field>| StoredColumn {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+        };
+        Self { columns: schema.fields().iter().map(column).collect(), arrow_ipc: BASE64.encode(message) }
+    }
+
+    /// # Errors
+    /// Says why the message cannot be read.
+    pub(crate) fn decode(&self) -> Result<SchemaRef, String> {
+        let message = BASE64.decode(&self.arrow_ipc).map_err(|error| error.to_string())?;
+        let schema = try_schema_from_flatbuffer_bytes(&message).map_err(|error| error.to_string())?;
+        Ok(Arc::new(schema))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use arrow::datatypes::{TimeUnit, UnionFields, UnionMode};
+
+    use super::*;
+
+    fn schema(names: &[&str]) -> Schema {
+        Schema::new(names.iter().map(|name| Field::new(*name, DataType::Int32, true)).collect::<Vec<_>>())
+    }
+
+    fn names(schema: &Schema) -> Vec<&str> {
+        schema.fields().iter().map(|field| field.name().as_str()).collect()
+    }
+
+    #[test]
+    fn columns_keep_their_names_only_if_any_reader_can_tell_them_apart() {
+        assert_eq!(names(&stored_schema(&schema(&["a", "b"]))), ["a", "b"]);
+        assert_eq!(names(&stored_schema(&schema(&["a", "a"]))), ["c0", "c1"]);
+        assert_eq!(names(&stored_schema(&schema(&["a", "A", "b"]))), ["c0", "c1", "c2"]);
+        assert_eq!(names(&stored_schema(&schema(&["", "b"]))), ["c0", "c1"]);
+        assert_eq!(names(&stored_schema(&schema(&["c1", "c0"]))), ["c1", "c0"]);
+    }
+
+    #[test]
+    fn renaming_keeps_nullability_and_metadata() {
+        let metadata = HashMap::from([("k".to_owned(), "v".to_owned())]);
+        let field = Field::new("a", DataType::Int32, false).with_metadata(metadata.clone());
+        let whole = Schema::new_with_metadata(vec![field.clone(), field], metadata.clone());
+        let stored = stored_schema(&whole);
+        assert_eq!(stored.metadata(), &metadata);
+        assert!(stored.fields().iter().all(|field| !field.is_nullable() && field.metadata() == &metadata));
+    }
+
+    #[test]
+    fn what_parquet_cannot_hold_is_refused_at_any_depth() {
+        let item = |data_type| Arc::new(Field::new("item", data_type, true));
+        let empty = DataType::Struct(arrow::datatypes::Fields::empty());
+        let union = DataType::Union(UnionFields::empty(), UnionMode::Sparse);
+        let run = DataType::RunEndEncoded(
+            Arc::new(Field::new("run_ends", DataType::Int32, false)),
+            item(DataType::Int32),
+        );
+        for bad in [
+            empty.clone(),
+            union,
+            run,
+            DataType::Interval(IntervalUnit::MonthDayNano),
+            DataType::Decimal128(10, -2),
+        ] {
+            for (nested, path) in [
+                (bad.clone(), "col"),
+                (DataType::List(item(bad.clone())), "col.item"),
+                (
+                    DataType::Struct(vec![item(DataType::LargeList(item(bad.clone())))].into()),
+                    "col.item.item",
+                ),
+            ] {
+                let schema = Schema::new(vec![Field::new("col", nested.clone(), true)]);
+                match check_schema(&schema) {
+                    Err(Error::UnsupportedType { column, .. }) => assert_eq!(column, path),
+                    other => panic!("{nested} gave {other:?}"),
+                }
+            }
+        }
+        assert!(matches!(check_schema(&Schema::empty()), Err(Error::NoColumns)));
+    }
+
+    #[test]
+    fn a_schema_comes_back_whole() {
+        let metadata = HashMap::from([("k".to_owned(), "v\u{0}ü".to_owned())]);
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        let whole = Schema::new_with_metadata(
+            vec![
+                Field::new("a", DataType::Utf8View, false).with_metadata(metadata.clone()),
+                Field::new("a", dictionary, true),
+                Field::new("", DataType::Timestamp(TimeUnit::Nanosecond, Some("Asia/Tokyo".into())), true),
+                Field::new("d", DataType::Decimal32(7, 2), true),
+            ],
+            metadata,
+        );
+        let json = serde_json::to_string(&StoredSchema::encode(&whole)).unwrap();
+        let stored: StoredSchema = serde_json::from_str(&json).unwrap();
+        assert_eq!(stored.decode().unwrap().as_ref(), &whole);
+    }
+}

@@ -1,0 +1,153 @@
+//! A manifest as it stands in a log entry: long lists may lie in side files.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::StoredSchema;
+use super::{DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceVersion};
+use crate::ids::{ContentId, Fingerprint, Signature, Version};
+use crate::sidefile::SideFile;
+use crate::statistics::ColumnStatistics;
+
+/// The data files, or where their list lies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FileList {
+    Inline(Vec<DataFile>),
+    Side(SideFile),
+}
+
+/// The sources, with their objects or with the place where the list of objects lies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoredSources {
+    Inline(Vec<SourceVersion>),
+    Side { sources: Vec<SourceVersion>, objects: SideFile },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StoredIdentity {
+    fingerprint: Fingerprint,
+    signature: Signature,
+    determinism: String,
+    reusable: bool,
+    parts: Vec<PlanPart>,
+    sources: StoredSources,
+    settings: BTreeMap<String, String>,
+}
+
+/// Everything of a [`Manifest`], as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredManifest {
+    rows: u64,
+    bytes: u64,
+    memory_bytes: u64,
+    partitions: u32,
+    ordering: Vec<SortField>,
+    content: ContentId,
+    origin: Origin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_version: Option<Version>,
+    elapsed_ms: u64,
+    created_ms: i64,
+    producer: String,
+    parents: Vec<Parent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    definition: Option<Definition>,
+    options: BTreeMap<String, String>,
+    schema: StoredSchema,
+    statistics: Vec<ColumnStatistics>,
+    identity: StoredIdentity,
+    files: FileList,
+}
+
+impl StoredManifest {
+    /// The manifest with its lists replaced by `files` and `sources`.
+    pub(crate) fn new(manifest: &Manifest, files: FileList, sources: StoredSources) -> Self {
+        let identity = &manifest.identity;
+        Self {
+            rows: manifest.rows,
+            bytes: manifest.bytes,
+            memory_bytes: manifest.memory_bytes,
+            partitions: manifest.partitions,
+            ordering: manifest.ordering.clone(),
+            content: manifest.content,
+            origin: manifest.origin.clone(),
+            read_version: manifest.read_version,
+            elapsed_ms: manifest.elapsed_ms,
+            created_ms: manifest.created_ms,
+            producer: manifest.producer.clone(),
+            parents: manifest.parents.clone(),
+            definition: manifest.definition.clone(),
+            options: manifest.options.clone(),
+            schema: StoredSchema::encode(&manifest.schema),
+            statistics: manifest.statistics.clone(),
+            identity: StoredIdentity {
+                fingerprint: identity.fingerprint,
+                signature: identity.signature,
+                determinism: identity.determinism.clone(),
+                reusable: identity.reusable,
+                parts: identity.parts.clone(),
+                sources,
+                settings: identity.settings.clone(),
+            },
+            files,
+        }
+    }
+
+    pub(crate) const fn files(&self) -> &FileList {
+        &self.files
+    }
+
+    pub(crate) const fn sources(&self) -> &StoredSources {
+        &self.identity.sources
+    }
+
+    pub(crate) const fn signature(&self) -> Signature {
+        self.identity.signature
+    }
+
+    pub(crate) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The manifest with its lists, which the caller has read.
+    ///
+    /// # Errors
+    /// Says why the schema cannot be read.
+    pub(crate) fn into_manifest(
+        self,
+        files: Vec<DataFile>,
+        sources: Vec<SourceVersion>,
+    ) -> Result<Manifest, String> {
+        Ok(Manifest {
+            schema: self.schema.decode()?,
+            files,
+            rows: self.rows,
+            bytes: self.bytes,
+            statistics: self.statistics,
+            memory_bytes: self.memory_bytes,
+            ordering: self.ordering,
+            partitions: self.partitions,
+            identity: Identity {
+                fingerprint: self.identity.fingerprint,
+                signature: self.identity.signature,
+                determinism: self.identity.determinism,
+                reusable: self.identity.reusable,
+                parts: self.identity.parts,
+                sources,
+                settings: self.identity.settings,
+            },
+            content: self.content,
+            parents: self.parents,
+            definition: self.definition,
+            options: self.options,
+            origin: self.origin,
+            read_version: self.read_version,
+            elapsed_ms: self.elapsed_ms,
+            created_ms: self.created_ms,
+            producer: self.producer,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Collects statistics while batches go by.
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::Schema;
+
+use super::bounds::bounds_of;
+use super::memory::array_memory_size;
+use super::{ColumnStatistics, StatValue};
+
+/// Collects the statistics of all columns of a stream of batches.
+#[derive(Debug)]
+pub struct StatisticsBuilder {
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    seen: ColumnStatistics,
+    min_lost: bool,
+    max_lost: bool,
+}
+
+impl StatisticsBuilder {
+    /// Starts with no rows. Only the number of columns counts here.
+    #[must_use]
+    pub fn new(schema: &Schema) -> Self {
+        let column = || Column { seen: ColumnStatistics::empty(), min_lost: false, max_lost: false };
+        Self { columns: schema.fields().iter().map(|_| column()).collect() }
+    }
+
+    /// Takes a batch's rows in. Its columns must be those of the schema, in order.
+    pub fn update(&mut self, batch: &RecordBatch) {
+        if batch.num_rows() == 0 {
+            return;
+        }
+        for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
+            column.update(array.as_ref());
+        }
+    }
+
+    /// The statistics of everything seen, by column.
+    #[must_use]
+    pub fn finish(self) -> Vec<ColumnStatistics> {
+        self.columns.into_iter().map(Column::finish).collect()
+    }
+}
+
+impl Column {
+    fn update(&mut self, array: &dyn Array) {
+        let nulls = array.logical_null_count() as u64;
+        let mut part = ColumnStatistics {
+            rows: array.len() as u64,
+            null_count: Some(nulls),
+            memory_bytes: Some(array_memory_size(array) as u64),
+            ..ColumnStatistics::empty()
+        };
+        if !part.has_no_value() {
+            part.distinct = None;
+            let (min, max) = self.bounds(array);
+            self.min_lost |= min.is_none();
+            self.max_lost |= max.is_none();
+            (part.min, part.max) = (min, max);
+        }
+        self.seen = self.seen.merge(&part);
+    }
+
+    /// Looks for bounds only while some are still to be had.
+    fn bounds(&self, array: &dyn Array) -> (Option<StatValue>, Option<StatValue>) {
+        if self.min_lost && self.max_lost {
+            return (None, None);
+        }
+        let (min, max) = bounds_of(array).unwrap_or_default();
+        (min.filter(|_| !self.min_lost), max.filter(|_| !self.max_lost))
+    }
+
+    fn finish(self) -> ColumnStatistics {
+        self.seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, StringArray, StructArray};
+    use arrow::datatypes::{Field, Int8Type};
+
+    use super::*;
+
+    fn collect(arrays: &[ArrayRef]) -> ColumnStatistics {
+        let field = Field::new("a", arrays[0].data_type().clone(), true);
+        let schema = Arc::new(Schema::new(vec![field]));
+        let mut builder = StatisticsBuilder::new(&schema);
+        for array in arrays {
+            builder.update(&RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(array)]).unwrap());
+        }
+        builder.finish().remove(0)
+    }
+
+    #[test]
+    fn bounds_cover_all_batches_and_skip_nulls() {
+        let found = collect(&[
+            Arc::new(Int32Array::from(vec![Some(3), None])),
+            Arc::new(Int32Array::from(vec![None::<i32>])),
+            Arc::new(Int32Array::from(vec![Some(-7), Some(9)])),
+        ]);
+        assert_eq!((found.rows, found.null_count), (5, Some(2)));
+        assert_eq!(found.min, Some(StatValue::Int(-7)));
+        assert_eq!(found.max, Some(StatValue::Int(9)));
+    }
+
+    #[test]
+    fn one_nan_anywhere_takes_the_bounds_away_for_good() {
+        for arrays in [vec![vec![1.0, f64::NAN], vec![2.0]], vec![vec![1.0], vec![-f64::NAN]]] {
+            let arrays: Vec<ArrayRef> =
+                arrays.into_iter().map(|values| Arc::new(Float64Array::from(values)) as ArrayRef).collect();
+            let found = collect(&arrays);
+            assert_eq!((found.min, found.max), (None, None));
+        }
+    }
+
+    #[test]
+    fn a_string_too_long_takes_its_bound_away_for_good() {
+        let long = "z".repeat(300);
+        let found = collect(&[
+            Arc::new(StringArray::from(vec!["b", &long])),
+            Arc::new(StringArray::from(vec!["a", "zz"])),
+        ]);
+        assert_eq!(found.min, Some(StatValue::Utf8("a".into())));
+        assert_eq!(found.max, None);
+    }
+
+    #[test]
+    fn a_dictionary_key_that_points_to_a_null_is_a_null() {
+        let values = Arc::new(StringArray::from(vec![Some("a"), None]));
+        let keys = arrow::array::Int8Array::from(vec![Some(0), Some(1), None]);
+        let found = collect(&[Arc::new(DictionaryArray::<Int8Type>::new(keys, values))]);
+        assert_eq!(found.null_count, Some(2));
+    }
+
+    #[test]
+    fn a_type_without_order_has_counts_only() {
+        let field = Arc::new(Field::new("x", arrow::datatypes::DataType::Int32, true));
+        let inner: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+        let found = collect(&[Arc::new(StructArray::from(vec![(field, inner)]))]);
+        assert_eq!((found.rows, found.null_count, found.min), (2, Some(0), None));
+    }
+}

@@ -1,0 +1,98 @@
+//! `milepost.json`: whose store this is, and what is needed to read it.
+
+use object_store::ObjectStore;
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use super::{Inner, Store};
+use crate::create::{Created, create_once};
+use crate::error::Error;
+use crate::log::read_object;
+use crate::probe::probe;
+use crate::sealed::{self, FORMAT};
+
+/// Program and version, as they are written into the store.
+pub const PRODUCER: &str = concat!("milepost ", env!("CARGO_PKG_VERSION"));
+
+#[derive(Serialize, Deserialize)]
+struct StoredIdentity {
+    format: u32,
+    features: Vec<String>,
+    store: String,
+    created_ms: i64,
+    producer: String,
+}
+
+impl Store {
+    /// Makes sure that the store may be written to: probes it once in the life of this process, and creates
+    /// `milepost.json` if nothing was ever written.
+    ///
+    /// # Errors
+    /// [`Error::StoreNotSafe`] if create-if-absent does not hold; [`Error::NotWritable`] if it can only be read;
+    /// [`Error::MissingIdentity`] if checkpoints are there without `milepost.json`.
+    pub async fn prepare_write(&self) -> Result<(), Error> {
+        let inner = &self.inner;
+        let prepare = || async {
+            let path = inner.layout.probe(inner.clock.ulid());
+            probe(inner.objects.as_ref(), &path, &inner.url).await?;
+            inner.ensure_identity().await
+        };
+        inner.ready.get_or_try_init(prepare).await.map(|()| ())
+    }
+}
+
+impl Inner {
+    /// Reads `milepost.json`; whether it is there.
+    pub(super) async fn read_identity(&self) -> Result<bool, Error> {
+        let path = self.layout.identity();
+        match read_object(self.objects.as_ref(), &path).await? {
+            Some(bytes) => self.take_identity(&bytes).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// To be called when a log was found: it must belong to a store.
+    pub(crate) async fn expect_identity(&self) -> Result<(), Error> {
+        if self.id.read().is_some() || self.read_identity().await? {
+            return Ok(());
+        }
+        Err(Error::MissingIdentity { object: self.layout.identity().to_string() })
+    }
+
+    async fn ensure_identity(&self) -> Result<(), Error> {
+        if self.id.read().is_some() || self.read_identity().await? {
+            return Ok(());
+        }
+        let checkpoints = self.layout.checkpoints();
+        let listed = self.objects.list_with_delimiter(Some(&checkpoints)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &checkpoints, source))?;
+        if !listed.common_prefixes.is_empty() {
+            // Another process may have created the store between the two looks.
+            return self.expect_identity().await;
+        }
+        let path = self.layout.identity();
+        let stored = StoredIdentity {
+            format: FORMAT,
+            features: vec![],
+            store: self.clock.ulid().to_string(),
+            created_ms: self.clock.now_ms(),
+            producer: PRODUCER.to_owned(),
+        };
+        let (bytes, _) = sealed::seal(&path, &stored)?;
+        match create_once(self.objects.as_ref(), &path, &bytes).await? {
+            Created::Ours => self.take_identity(&bytes),
+            Created::Theirs(theirs) => self.take_identity(&theirs),
+        }
+    }
+
+    fn take_identity(&self, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.layout.identity();
+        let (stored, _): (StoredIdentity, _) = sealed::unseal(&path, bytes)?;
+        let id = Ulid::from_string(&stored.store).map_err(|error| Error::ForeignObject {
+            object: path.to_string(),
+            detail: format!("its store id cannot be read: {error}"),
+        })?;
+        *self.id.write() = Some(id);
+        Ok(())
+    }
+}

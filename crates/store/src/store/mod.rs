@@ -1,0 +1,116 @@
+//! A store: open, look up, begin, drop.
+
+mod drop;
+mod identity;
+mod open;
+mod read;
+mod records;
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+use parking_lot::RwLock;
+use tokio::sync::OnceCell;
+use ulid::Ulid;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::ids::CheckpointName;
+use crate::layout::Layout;
+use crate::local::{Durability, DurableFileSystem};
+use crate::log::{Log, StoredRecord};
+use crate::manifest::DataFile;
+
+pub use drop::DropOutcome;
+pub use identity::PRODUCER;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Whether writes to a local disk wait for it. Default: they do. Object stores always do.
+    pub durability: Durability,
+    /// Where time and ids come from. Default: the machine.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { durability: Durability::default(), clock: Arc::new(SystemClock) }
+    }
+}
+
+/// Snapshots and logs below one root of an object store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) layout: Layout,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) local: Option<Arc<DurableFileSystem>>,
+    url: String,
+    id: RwLock<Option<Ulid>>,
+    ready: OnceCell<()>,
+}
+
+impl Store {
+    /// The store's own id; `None` while nothing was ever written to it.
+    #[must_use]
+    pub fn id(&self) -> Option<Ulid> {
+        *self.inner.id.read()
+    }
+
+    /// Where the store is, without user names, passwords and query parameters.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    /// The object store that the store's paths are paths of.
+    #[must_use]
+    pub fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.inner.objects)
+    }
+
+    /// The path of a snapshot's data file.
+    #[must_use]
+    pub fn path_of(&self, name: &CheckpointName, file: &DataFile) -> Path {
+        self.inner.layout.relative(name, &file.path)
+    }
+
+    /// Where time and ids come from.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
+    /// Whether later writes to a local disk wait for it. No effect on other stores.
+    pub fn set_durability(&self, durability: Durability) {
+        if let Some(local) = &self.inner.local {
+            local.set_durability(durability);
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn log(&self, name: &CheckpointName) -> Log<StoredRecord> {
+        let (directory, tail) = (self.layout.log(name), self.layout.tail(name));
+        Log::new(Arc::clone(&self.objects), directory, tail, Arc::clone(&self.clock))
+            .on_disk(self.local.clone())
+    }
+
+    /// Makes what others created in a directory of a local disk survive, before it is relied on.
+    pub(crate) async fn sync_foreign(&self, directory: &Path) -> Result<(), Error> {
+        match &self.local {
+            Some(local) => local
+                .sync_directory(directory, u64::MAX)
+                .await
+                .map_err(|source| Error::storage("sync", directory, source)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Opening: from a URL to a store, with no secret kept.
+
+use std::collections::HashMap;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{Inner, Store, StoreOptions};
+use crate::error::Error;
+use crate::layout::Layout;
+use crate::local::DurableFileSystem;
+
+/// The named in-memory stores of this process. They live as long as it does.
+static MEMORY: LazyLock<Mutex<HashMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
+
+impl Store {
+    /// Opens the store at a path, a `file://` URL or a `memory://` URL.
+    ///
+    /// Every `memory://name` is one store for the whole process; `memory://` is private to this call. Only
+    /// `milepost.json` is read; if it is not there the store is empty and is created by the first write.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedStore`] for other schemes; [`Error::NotADirectory`] if a file is in the way;
+    /// [`Error::NewerFormat`], [`Error::UnknownFeature`] or [`Error::Damaged`] if the store cannot be read.
+    pub async fn open(url: &str, options: StoreOptions) -> Result<Self, Error> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Self::open_directory(FilePath::new(url), options).await;
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "file" => Self::open_directory(&file_path(url)?, options).await,
+            "memory" => {
+                let name = rest.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
+                let objects = memory(name);
+                Self::assemble(objects, Path::default(), format!("memory://{}", redact(name)), options, None)
+                    .await
+            }
+            _ => Err(Error::UnsupportedStore { scheme: scheme.to_owned() }),
+        }
+    }
+
+    /// Opens the store below `root` of an object store that is already open.
+    ///
+    /// `display_url` is what people are shown; user names, passwords and query parameters are cut from it.
+    ///
+    /// # Errors
+    /// [`Error::NewerFormat`], [`Error::UnknownFeature`] or [`Error::Damaged`] if the store cannot be read.
+    pub async fn with_object_store(
+        objects: Arc<dyn ObjectStore>,
+        root: Path,
+        display_url: &str,
+        options: StoreOptions,
+    ) -> Result<Self, Error> {
+        Self::assemble(objects, root, redact(display_url), options, None).await
+    }
+
+    async fn open_directory(path: &FilePath, options: StoreOptions) -> Result<Self, Error> {
+        let refuse = |path: &FilePath, reason: &str| Error::NotADirectory {
+            path: path.display().to_string(),
+            reason: reason.to_owned(),
+        };
+        let root = std::path::absolute(path).map_err(|error| refuse(path, &error.to_string()))?;
+        let existing = root.ancestors().find(|path| path.symlink_metadata().is_ok());
+        if let Some(file) = existing.filter(|path| !path.is_dir()) {
+            return Err(refuse(&root, &format!("{} is not a directory", file.display())));
+        }
+        let url = Url::from_file_path(&root).map_or_else(|()| root.display().to_string(), String::from);
+        let local = DurableFileSystem::new(root, options.durability, Arc::clone(&options.clock));
+        let objects = Arc::new(local.clone());
+        Self::assemble(objects, Path::default(), url, options, Some(Arc::new(local))).await
+    }
+
+    async fn assemble(
+        objects: Arc<dyn ObjectStore>,
+        root: Path,
+        url: String,
+        options: StoreOptions,
+        local: Option<Arc<DurableFileSystem>>,
+    ) -> Result<Self, Error> {
+        let (layout, clock) = (Layout::new(root), options.clock);
+        let (id, ready) = (RwLock::new(None), OnceCell::new());
+        let inner = Inner { objects, layout, clock, local, url, id, ready };
+        inner.read_identity().await?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+fn memory(name: &str) -> Arc<InMemory> {
+    if name.is_empty() {
+        return Arc::new(InMemory::new());
+    }
+    let mut stores = MEMORY.lock();
+    Arc::clone(stores.entry(name.to_owned()).or_default())
+}
+
+fn file_path(url: &str) -> Result<PathBuf, Error> {
+    let refuse = |reason: String| Error::NotADirectory { path: redact(url), reason };
+    let parsed = Url::parse(url).map_err(|error| refuse(error.to_string()))?;
+    parsed.to_file_path().map_err(|()| refuse("it is no local file URL, use file:///path".to_owned()))
+}
+
+/// Cuts what may be secret from a URL: user name, password, query and fragment.
+pub(crate) fn redact(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    match plain.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => plain.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_shown() {
+        assert_eq!(redact("s3://key:secret@bucket/a/b?token=x#y"), "s3://bucket/a/b");
+        assert_eq!(redact("s3://bucket"), "s3://bucket");
+        assert_eq!(redact("https://u:p@ss@host/x"), "https://host/x");
+        assert_eq!(redact("/plain/path"), "/plain/path");
+    }
+}

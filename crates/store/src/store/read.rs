@@ -1,0 +1,169 @@
+//! Looking up checkpoints and snapshots.
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::Store;
+use crate::error::Error;
+use crate::ids::{CheckpointName, Signature, Slot, Version};
+use crate::index;
+use crate::log::{CheckpointRecord, Entry, LiveVersion};
+use crate::manifest::DataFile;
+use crate::snapshot::Snapshot;
+
+/// How many small requests are made at once.
+const REQUESTS: usize = 32;
+
+impl Store {
+    /// All checkpoints that have a log, by name. All versions of some may be dropped.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if listing failed.
+    pub async fn checkpoints(&self) -> Result<Vec<CheckpointName>, Error> {
+        let directory = self.inner.layout.checkpoints();
+        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+        let names: Vec<_> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| CheckpointName::parse(path.filename()?).ok())
+            .collect();
+        let found: Vec<_> = futures::stream::iter(names)
+            .map(|name| async move { Ok::<_, Error>(self.has_log(&name).await?.then_some(name)) })
+            .buffered(REQUESTS)
+            .try_filter_map(|name| async move { Ok(name) })
+            .try_collect()
+            .await?;
+        if !found.is_empty() {
+            self.inner.expect_identity().await?;
+        }
+        Ok(found)
+    }
+
+    async fn has_log(&self, name: &CheckpointName) -> Result<bool, Error> {
+        let first = self.inner.log(name).path(Slot(0));
+        match self.inner.objects.head(&first).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(self.inner.newest_entry(name).await?.is_some()),
+            Err(source) => Err(Error::storage("read", first, source)),
+        }
+    }
+
+    /// The newest snapshot of a checkpoint; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::is_damage`] errors if the log cannot be relied on; nothing older is given instead.
+    pub async fn newest(&self, name: &CheckpointName) -> Result<Option<Snapshot>, Error> {
+        let Some(entry) = self.inner.newest_entry(name).await? else { return Ok(None) };
+        match entry.body.state.newest().cloned() {
+            Some(live) => self.inner.load(name, &live, Some(entry)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// One snapshot; `None` if there is no such version, or not any more.
+    ///
+    /// # Errors
+    /// As [`Self::newest`].
+    pub async fn snapshot(&self, name: &CheckpointName, version: Version) -> Result<Option<Snapshot>, Error> {
+        let Some(entry) = self.inner.newest_entry(name).await? else { return Ok(None) };
+        match entry.body.state.find(version).cloned() {
+            Some(live) => self.inner.load(name, &live, Some(entry)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Everything that ever happened to a checkpoint, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::newest`]; [`Error::LogGap`] if an entry is missing.
+    pub async fn history(&self, name: &CheckpointName) -> Result<Vec<Entry<CheckpointRecord>>, Error> {
+        let entries = self.inner.log(name).entries_from(Slot(0)).await?;
+        if !entries.is_empty() {
+            self.inner.expect_identity().await?;
+        }
+        futures::stream::iter(entries)
+            .map(|entry| self.inner.record(name, entry))
+            .buffered(REQUESTS)
+            .try_collect()
+            .await
+    }
+
+    /// The snapshots of a checkpoint that are there, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::newest`].
+    pub async fn live(&self, name: &CheckpointName) -> Result<Vec<LiveVersion>, Error> {
+        Ok(self.inner.state(name).await?.live)
+    }
+
+    /// A snapshot with this signature, of whatever checkpoint; `None` if no hint leads to one.
+    ///
+    /// Only snapshots that may be reused are found. A hint counts only if its log agrees.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the index could not be listed. A checkpoint whose log cannot be read is passed over.
+    pub async fn find(&self, signature: Signature) -> Result<Option<Snapshot>, Error> {
+        let inner = &self.inner;
+        for (name, version) in index::hints(inner.objects.as_ref(), &inner.layout, &signature).await? {
+            match self.snapshot(&name, version).await {
+                Ok(Some(found))
+                    if found.manifest.identity.signature == signature && found.manifest.identity.reusable =>
+                {
+                    return Ok(Some(found));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(checkpoint = %name, %error, "a hint leads to a log that cannot be read")
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks that every data file of a snapshot is there, with the right size.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] names the file, the expected size and what was found.
+    pub async fn check_files(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let checks: Vec<_> =
+            snapshot.manifest.files.iter().map(|file| self.check_file(&snapshot.name, file)).collect();
+        futures::stream::iter(checks)
+            .buffer_unordered(REQUESTS)
+            .try_collect()
+            .await
+    }
+
+    async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
+        let path = self.path_of(name, file);
+        let expected = || format!("{} bytes with checksum {}", file.size, file.checksum);
+        match self.inner.objects.head(&path).await {
+            Ok(meta) if meta.size == file.size => Ok(()),
+            Ok(meta) => Err(Error::damaged(path, expected(), format!("{} bytes", meta.size))),
+            Err(object_store::Error::NotFound { .. }) => Err(Error::damaged(path, expected(), "no file")),
+            Err(source) => Err(Error::storage("read", path, source)),
+        }
+    }
+
+    /// Reads a data file whole and checks every byte of it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] names the file, what was expected and what was found.
+    pub async fn verify_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
+        self.check_file(name, file).await?;
+        let path = self.path_of(name, file);
+        let failed = |source| Error::storage("read", &path, source);
+        let mut bytes = self.inner.objects.get(&path).await.map_err(failed)?.into_stream();
+        let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
+        while let Some(part) = bytes.try_next().await.map_err(failed)? {
+            size += part.len() as u64;
+            hasher.update(&part);
+        }
+        let found = crate::ids::Checksum::from(hasher.finalize());
+        if found == file.checksum && size == file.size {
+            return Ok(());
+        }
+        let expected = format!("{} bytes with checksum {}", file.size, file.checksum);
+        Err(Error::damaged(path, expected, format!("{size} bytes with checksum {found}")))
+    }
+}

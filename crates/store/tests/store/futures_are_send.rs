@@ -1,0 +1,39 @@
+//! Every operation can run on any thread of a runtime.
+
+use milepost_store::{Attempt, CommitDraft, CommitJudge, DataFileWriter, Receipt, Snapshot, Store, Version};
+
+use crate::support::*;
+
+fn sends<T: Send>(_: T) {}
+
+/// Compiles, or does not: it is never run.
+#[expect(dead_code, reason = "the compiler is the test")]
+fn all(
+    store: &Store,
+    attempt: &Attempt,
+    snapshot: &Snapshot,
+    draft: CommitDraft,
+    judge: &dyn CommitJudge,
+    receipt: Receipt,
+    mut writer: DataFileWriter,
+) {
+    let trips = name();
+    sends(Store::open("memory://", options()));
+    sends(store.checkpoints());
+    sends(store.newest(&trips));
+    sends(store.snapshot(&trips, Version(1)));
+    sends(store.history(&trips));
+    sends(store.live(&trips));
+    sends(store.find(signature("a")));
+    sends(store.begin(&trips, spec(signature("a"))));
+    sends(store.drop_version(&trips, Version(1)));
+    sends(store.drop_checkpoint(&trips));
+    sends(store.check_files(snapshot));
+    sends(store.verify_file(&trips, &snapshot.manifest.files[0]));
+    sends(attempt.write_receipt(receipt));
+    sends(attempt.heartbeat());
+    sends(attempt.commit(draft, judge));
+    sends(attempt.abandon());
+    sends(writer.write(&rows(&[1])));
+    sends(writer.finish());
+}

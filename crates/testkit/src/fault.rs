@@ -1,0 +1,367 @@
+//! An object store that fails on purpose.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::rule::{Fault, Operation, Rule};
+use crate::upload::FaultUpload;
+
+/// A request that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its kind.
+    pub operation: Operation,
+    /// The object, or the prefix of a listing.
+    pub path: String,
+}
+
+/// Wraps an object store, writes down every request, and fails those that its rules name. Clones share all.
+#[derive(Clone, Debug)]
+pub struct FaultStore {
+    inner: Arc<dyn ObjectStore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rules: Vec<Rule>,
+    calls: Vec<Call>,
+    late: Vec<(Path, PutPayload, PutOptions)>,
+    random: Option<(StdRng, f64)>,
+    writes_left: Option<usize>,
+    lose_last: bool,
+}
+
+/// What is to happen to a request.
+pub(crate) enum Verdict {
+    Pass,
+    Fail(Error),
+    /// Do it, then fail.
+    Lose,
+    Late,
+    Overwrite,
+    Wait(std::time::Duration),
+}
+
+impl fmt::Display for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultStore({})", self.inner)
+    }
+}
+
+impl FaultStore {
+    /// A store that fails at nothing yet.
+    #[must_use]
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    /// Adds a rule. The first one that strikes decides.
+    pub fn add(&self, rule: Rule) {
+        self.state.lock().rules.push(rule);
+    }
+
+    /// Takes all rules, random faults and stops away.
+    pub fn heal(&self) {
+        let mut state = self.state.lock();
+        state.rules.clear();
+        (state.random, state.writes_left, state.lose_last) = (None, None, false);
+    }
+
+    /// From now on requests are refused, and replies of writes lost, with this probability: the same ones for
+    /// the same seed and the same order of requests.
+    pub fn fail_at_random(&self, seed: u64, probability: f64) {
+        self.state.lock().random = Some((StdRng::seed_from_u64(seed), probability));
+    }
+
+    /// From now on `writes` more writes succeed; then every request fails, as if the process were gone.
+    ///
+    /// With `lose_last` one more write is done, but its caller hears of a failure.
+    pub fn stop_after(&self, writes: usize, lose_last: bool) {
+        let mut state = self.state.lock();
+        (state.writes_left, state.lose_last) = (Some(writes), lose_last);
+    }
+
+    /// Every request since the start, or since the last [`Self::forget_calls`], in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.state.lock().calls.clone()
+    }
+
+    /// How many requests of this kind had `text` in their paths.
+    #[must_use]
+    pub fn count(&self, operation: Operation, text: &str) -> usize {
+        let state = self.state.lock();
+        state.calls.iter().filter(|call| call.operation == operation && call.path.contains(text)).count()
+    }
+
+    /// Starts counting anew.
+    pub fn forget_calls(&self) {
+        self.state.lock().calls.clear();
+    }
+
+    /// Lets the puts that were held back by [`Fault::ArriveLate`] arrive, in order, and gives their results.
+    pub async fn arrive(&self) -> Vec<Result<PutResult>> {
+        let late = std::mem::take(&mut self.state.lock().late);
+        let mut results = vec![];
+        for (path, payload, options) in late {
+            results.push(self.inner.put_opts(&path, payload, options).await);
+        }
+        results
+    }
+
+    /// The store behind, which fails at nothing.
+    #[must_use]
+    pub fn inner(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.inner)
+    }
+
+    pub(crate) fn judge(&self, operation: Operation, path: &str) -> Verdict {
+        let mut state = self.state.lock();
+        state.calls.push(Call { operation, path: path.to_owned() });
+        if let Some(verdict) = state.stopped(operation) {
+            return verdict;
+        }
+        let struck = state.rules.iter_mut().find_map(|rule| rule.strikes(operation, path).then(|| rule.fault.clone()));
+        match struck {
+            Some(fault) => verdict_of(&fault, path),
+            None => state.random_verdict(operation),
+        }
+    }
+
+    async fn pass(&self, operation: Operation, path: &str) -> Result<bool> {
+        match self.judge(operation, path) {
+            Verdict::Pass | Verdict::Overwrite => Ok(false),
+            Verdict::Lose | Verdict::Late => Ok(true),
+            Verdict::Fail(error) => Err(error),
+            Verdict::Wait(time) => {
+                tokio::time::sleep(time).await;
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl State {
+    /// Once stopped, nothing works any more.
+    fn stopped(&mut self, operation: Operation) -> Option<Verdict> {
+        let left = self.writes_left?;
+        if left == 0 {
+            let lose = std::mem::take(&mut self.lose_last) && operation.writes();
+            return Some(if lose { Verdict::Lose } else { Verdict::Fail(failure("the process is gone")) });
+        }
+        if operation.writes() {
+            self.writes_left = Some(left - 1);
+        }
+        None
+    }
+
+    fn random_verdict(&mut self, operation: Operation) -> Verdict {
+        let Some((random, probability)) = &mut self.random else { return Verdict::Pass };
+        if !random.random_bool(*probability) {
+            return Verdict::Pass;
+        }
+        if operation.writes() && random.random_bool(0.5) {
+            return Verdict::Lose;
+        }
+        Verdict::Fail(failure("a random fault"))
+    }
+}
+
+fn verdict_of(fault: &Fault, path: &str) -> Verdict {
+    let path = path.to_owned();
+    Verdict::Fail(match fault {
+        Fault::Refuse => failure("an injected fault"),
+        Fault::LoseReply => return Verdict::Lose,
+        Fault::ArriveLate => return Verdict::Late,
+        Fault::IgnoreCondition => return Verdict::Overwrite,
+        Fault::Delay(time) => return Verdict::Wait(*time),
+        Fault::ClaimExists => Error::AlreadyExists { path, source: "an injected fault".into() },
+        Fault::Forbid => Error::PermissionDenied { path, source: "an injected fault".into() },
+        Fault::FillDisk => {
+            let source = std::io::Error::new(std::io::ErrorKind::StorageFull, "No space left on device");
+            Error::Generic { store: "fault store", source: Box::new(source) }
+        }
+    })
+}
+
+pub(crate) fn failure(text: &'static str) -> Error {
+    Error::Generic { store: "fault store", source: text.into() }
+}
+
+/// The result of something that was done, unless its reply is lost.
+fn reply<T>(result: Result<T>, lost: bool) -> Result<T> {
+    if lost { Err(failure("the reply was lost")) } else { result }
+}
+
+#[async_trait]
+impl ObjectStore for FaultStore {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        match self.judge(Operation::Put, path.as_ref()) {
+            Verdict::Fail(error) => return Err(error),
+            Verdict::Late => {
+                self.state.lock().late.push((path.clone(), payload, options));
+                return Err(failure("the request is late"));
+            }
+            Verdict::Lose => return reply(self.inner.put_opts(path, payload, options).await, true),
+            Verdict::Overwrite => options.mode = PutMode::Overwrite,
+            Verdict::Wait(time) => tokio::time::sleep(time).await,
+            Verdict::Pass => {}
+        }
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let upload = self.inner.put_multipart_opts(path, options).await?;
+        Ok(Box::new(FaultUpload::new(self.clone(), path.to_string(), upload)))
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.pass(Operation::Get, path.as_ref()).await?;
+        self.inner.get_opts(path, options).await
+    }
+
+    async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.pass(Operation::Get, path.as_ref()).await?;
+        self.inner.get_ranges(path, ranges).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let store = self.clone();
+        let delete = move |path: Result<Path>| {
+            let store = store.clone();
+            async move {
+                let path = path?;
+                let lost = store.pass(Operation::Delete, path.as_ref()).await?;
+                reply(store.inner.delete(&path).await.map(|()| path), lost)
+            }
+        };
+        paths.then(delete).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let store = self.clone();
+        let prefix = prefix.cloned();
+        let listed = async move {
+            store.pass(Operation::List, prefix.as_ref().map_or("", Path::as_ref)).await?;
+            Ok::<_, Error>(store.inner.list(prefix.as_ref()))
+        };
+        futures::stream::once(listed).try_flatten().boxed()
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let store = self.clone();
+        let (prefix, offset) = (prefix.cloned(), offset.clone());
+        let listed = async move {
+            store.pass(Operation::List, prefix.as_ref().map_or("", Path::as_ref)).await?;
+            Ok::<_, Error>(store.inner.list_with_offset(prefix.as_ref(), &offset))
+        };
+        futures::stream::once(listed).try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.pass(Operation::List, prefix.map_or("", Path::as_ref)).await?;
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let lost = self.pass(Operation::Copy, to.as_ref()).await?;
+        reply(self.inner.copy_opts(from, to, options).await, lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn store() -> (FaultStore, Path) {
+        (FaultStore::new(Arc::new(InMemory::new())), Path::from("a/b"))
+    }
+
+    async fn create(store: &FaultStore, path: &Path, text: &'static str) -> Result<PutResult> {
+        store.put_opts(path, text.into(), PutMode::Create.into()).await
+    }
+
+    async fn read(store: &FaultStore, path: &Path) -> Option<Bytes> {
+        store.inner().get(path).await.ok()?.bytes().await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_rule_strikes_only_what_it_names() {
+        let (store, path) = store();
+        store.add(Rule::on(Operation::Put, Fault::Refuse).path("a/").skip(1).times(1));
+        assert!(create(&store, &path, "1").await.is_ok());
+        assert!(create(&store, &Path::from("c"), "1").await.is_ok());
+        assert!(create(&store, &Path::from("a/c"), "1").await.is_err());
+        assert_eq!(read(&store, &Path::from("a/c")).await, None);
+        assert!(create(&store, &Path::from("a/c"), "1").await.is_ok());
+        assert_eq!(store.count(Operation::Put, "a/"), 3);
+    }
+
+    #[tokio::test]
+    async fn a_lost_reply_leaves_the_object_there() {
+        let (store, path) = store();
+        store.add(Rule::on(Operation::Put, Fault::LoseReply).times(1));
+        assert!(create(&store, &path, "1").await.is_err());
+        assert_eq!(read(&store, &path).await.as_deref(), Some(&b"1"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_late_request_arrives_when_the_test_says_so() {
+        let (store, path) = store();
+        store.add(Rule::on(Operation::Put, Fault::ArriveLate).times(1));
+        assert!(create(&store, &path, "1").await.is_err());
+        assert!(create(&store, &path, "2").await.is_ok());
+        assert!(matches!(store.arrive().await[..], [Err(Error::AlreadyExists { .. })]));
+        assert_eq!(read(&store, &path).await.as_deref(), Some(&b"2"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_stopped_store_does_nothing_more() {
+        let (store, path) = store();
+        store.stop_after(1, true);
+        assert!(create(&store, &path, "1").await.is_ok());
+        assert!(create(&store, &Path::from("lost"), "2").await.is_err());
+        assert!(create(&store, &Path::from("never"), "3").await.is_err());
+        assert!(store.get(&path).await.is_err());
+        assert!(read(&store, &Path::from("lost")).await.is_some());
+        assert!(read(&store, &Path::from("never")).await.is_none());
+        store.heal();
+        assert!(store.get(&path).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn random_faults_are_the_same_for_the_same_seed() {
+        let run = async |seed| {
+            let (store, _) = store();
+            store.fail_at_random(seed, 0.5);
+            let mut results = vec![];
+            for index in 0..40 {
+                results.push(create(&store, &Path::from(format!("{index}")), "1").await.is_ok());
+            }
+            results
+        };
+        assert_eq!(run(1).await, run(1).await);
+        assert_ne!(run(1).await, run(2).await);
+    }
+}

@@ -1,0 +1,330 @@
+//! A checkpoint never changes a result.
+//!
+//! Every query of TPC-H and of the corpus runs in plain DataFusion first: that is what it must give. Then the same rows,
+//! column names and types must come from it
+//! - with checkpoints switched off,
+//! - as a named checkpoint: written, read, reused, and read by a new session,
+//! - and with an inline checkpoint around every part of its plan in turn, written and then reused.
+//!
+//! Rows are compared as a multiset, or one by one where the query asks for an order. Values are equal to the bit; only
+//! queries that say so in their title may differ in the last digits of floats.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::source_as_provider;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::prelude::SessionContext;
+use milepost::Session;
+use milepost_tests::table::{Compare, Table};
+use milepost_tests::{corpus, tpch};
+use tokio::sync::OnceCell;
+
+use crate::support::{checkpoint, config, open_memory, unique};
+
+/// Where a query's tables come from.
+#[derive(Clone)]
+enum Tables {
+    Corpus,
+    Tpch(PathBuf),
+}
+
+impl Tables {
+    async fn register(&self, context: &SessionContext) -> Result<()> {
+        match self {
+            Self::Corpus => {
+                for statement in corpus::setup() {
+                    context.sql(&statement).await?.collect().await?;
+                }
+                Ok(())
+            }
+            Self::Tpch(dir) => tpch::register(context, dir).await,
+        }
+    }
+
+    async fn session(&self, store: &str) -> Session {
+        let session = open_memory(store).await;
+        self.register(&session).await.unwrap();
+        session
+    }
+}
+
+struct Case {
+    title: String,
+    sql: String,
+    compare: Compare,
+    expected: Table,
+}
+
+impl Case {
+    async fn new(title: &str, sql: &str, approximate: bool, plain: &SessionContext) -> Self {
+        let frame = plain.sql(sql).await.unwrap_or_else(|e| panic!("{title}: {e}"));
+        let compare = Compare { in_order: is_ordered(frame.logical_plan()), approximate };
+        let expected = Table::collect(frame).await.unwrap_or_else(|e| panic!("{title}: {e}"));
+        Self { title: title.to_string(), sql: sql.trim().trim_end_matches(';').to_string(), compare, expected }
+    }
+
+    #[track_caller]
+    fn check(&self, actual: Result<Table>, how: &str) {
+        let actual = actual.unwrap_or_else(|error| panic!("{}, {how}: {error}\n{}", self.title, self.sql));
+        if let Some(difference) = self.expected.difference(&actual, self.compare) {
+            panic!("{}, {how}: {difference}\n{}", self.title, self.sql);
+        }
+    }
+}
+
+/// Whether a plan promises an order: it sorts, with nothing above the sort that mixes rows.
+fn is_ordered(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort(_) => true,
+        LogicalPlan::Limit(_) | LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
+            plan.inputs().first().is_some_and(|input| is_ordered(input))
+        }
+        _ => false,
+    }
+}
+
+async fn cases(tables: &Tables) -> Vec<Case> {
+    let plain = SessionContext::new_with_config(config());
+    tables.register(&plain).await.unwrap();
+    let mut cases = Vec::new();
+    match tables {
+        Tables::Corpus => {
+            for query in corpus::queries() {
+                cases.push(Case::new(&query.title, &query.sql, query.approximate, &plain).await);
+            }
+        }
+        Tables::Tpch(_) => {
+            for (title, sql) in tpch::QUERIES {
+                cases.push(Case::new(title, sql, false, &plain).await);
+            }
+        }
+    }
+    cases
+}
+
+/// TPC-H at scale 0.01, in three files a table, made once for all tests.
+async fn tpch_tables() -> Tables {
+    static TABLES: OnceCell<tempfile::TempDir> = OnceCell::const_new();
+    let folder = TABLES.get_or_init(|| async {
+        let folder = tempfile::tempdir().unwrap();
+        tpch::write_tables(folder.path(), 0.01, 3).unwrap();
+        folder
+    });
+    Tables::Tpch(folder.await.path().to_path_buf())
+}
+
+async fn off(tables: &Tables) {
+    let session = tables.session(&unique("off")).await;
+    session.sql("SET milepost.enabled = false").await.unwrap().collect().await.unwrap();
+    for case in cases(tables).await {
+        session.sql(&format!("CHECKPOINT off AS {}", case.sql)).await.unwrap();
+        case.check(read(&session, &case.sql).await, "switched off");
+        if has_unique_names(&case.expected) {
+            case.check(read(&session, "SELECT * FROM off").await, "as a view of a switched-off checkpoint");
+        }
+    }
+    assert!(session.checkpoint_names().await.is_empty());
+}
+
+async fn named(tables: &Tables) {
+    let store = unique("named");
+    let first = tables.session(&store).await;
+    let cases = cases(tables).await;
+    for (number, case) in cases.iter().enumerate() {
+        let statement = format!("CHECKPOINT q{number} AS {}", case.sql);
+        let written = checkpoint(&first, &statement).await.unwrap_or_else(|e| panic!("{}: {e}", case.title));
+        assert_eq!((written.outcome.as_str(), written.rows), ("written", case.expected.rows.len() as u64), "{}", case.title);
+        case.check(read_named(&first, number, case).await, "written");
+        let again = checkpoint(&first, &statement).await.unwrap();
+        assert_eq!((again.outcome.as_str(), again.version), ("reused", 1), "{}", case.title);
+    }
+    let second = tables.session(&store).await;
+    for (number, case) in cases.iter().enumerate() {
+        let again = checkpoint(&second, &format!("CHECKPOINT q{number} AS {}", case.sql)).await.unwrap();
+        assert_eq!((again.outcome.as_str(), again.version), ("reused", 1), "{} in a new session", case.title);
+        case.check(read_named(&second, number, case).await, "reused by a new session");
+    }
+    assert!(first.take_notices().is_empty() && second.take_notices().is_empty());
+}
+
+/// All columns of a named checkpoint, under the names that the query gave them: repeated names are numbered in a table.
+async fn read_named(session: &Session, number: usize, case: &Case) -> Result<Table> {
+    let mut table = read(session, &format!("SELECT * FROM q{number}")).await?;
+    if !has_unique_names(&case.expected) {
+        for (column, (name, _)) in table.columns.iter_mut().zip(&case.expected.columns) {
+            column.0.clone_from(name);
+        }
+    }
+    Ok(table)
+}
+
+fn has_unique_names(table: &Table) -> bool {
+    let names: std::collections::HashSet<_> = table.columns.iter().map(|(name, _)| name).collect();
+    names.len() == table.columns.len()
+}
+
+async fn read(session: &Session, sql: &str) -> Result<Table> {
+    Table::collect(session.sql(sql).await?).await
+}
+
+/// Puts an inline checkpoint around every part of every plan in turn.
+async fn every_cut(tables: &Tables) -> usize {
+    let mut cuts = 0;
+    for case in cases(tables).await {
+        let store = unique("cuts");
+        let session = tables.session(&store).await;
+        let later = tables.session(&store).await;
+        let plan = session.state().create_logical_plan(&case.sql).await.unwrap();
+        for (position, what) in cuttable(&plan) {
+            let cut = |session: &Session, plan: &LogicalPlan| {
+                let cut = cut_at(plan, position);
+                let session = session.clone();
+                async move { Table::collect(session.execute_logical_plan(cut?).await?).await }
+            };
+            let how = format!("cut at {position} around {what}");
+            case.check(cut(&session, &plan).await, &format!("written, {how}"));
+            let written = session.checkpoint_names().await.len();
+            case.check(cut(&session, &plan).await, &format!("reused, {how}"));
+            let elsewhere = later.state().create_logical_plan(&case.sql).await.unwrap();
+            case.check(cut(&later, &elsewhere).await, &format!("reused in a new session, {how}"));
+            assert_eq!(session.checkpoint_names().await.len(), written, "{}, {how}: was not reused", case.title);
+            cuts += 1;
+        }
+    }
+    cuts
+}
+
+/// Position (in the order of a walk from the top, into subqueries) and name of every part that can be a checkpoint.
+fn cuttable(plan: &LogicalPlan) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut position = 0;
+    plan.apply_with_subqueries(|node| {
+        if gives_rows_of_its_own(node) {
+            let shown = node.display().to_string();
+            found.push((position, shown.chars().take(60).collect()));
+        }
+        position += 1;
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .unwrap();
+    found
+}
+
+/// Whether a part of a plan stands by itself: it has columns that a snapshot can hold, does not depend on a row of the
+/// query around it, and does not read a recursive table that is filled outside of it.
+fn gives_rows_of_its_own(node: &LogicalPlan) -> bool {
+    if matches!(node, LogicalPlan::Subquery(_)) || milepost_store::check_schema(node.schema().as_arrow()).is_err() {
+        return false;
+    }
+    let mut inner_tables = Vec::new();
+    let mut work_tables = Vec::new();
+    let mut outer = false;
+    node.apply(|part| {
+        if let LogicalPlan::RecursiveQuery(query) = part {
+            inner_tables.push(query.name.clone());
+        }
+        if let LogicalPlan::TableScan(scan) = part
+            && source_as_provider(&scan.source).is_ok_and(|table| table.is::<CteWorkTable>())
+        {
+            work_tables.push(scan.table_name.table().to_string());
+        }
+        part.apply_expressions(|expression| {
+            expression.apply(|inner| {
+                outer |= matches!(inner, Expr::OuterReferenceColumn(..));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })
+    .unwrap();
+    !outer && work_tables.iter().all(|table| inner_tables.contains(table))
+}
+
+/// The plan with an unnamed checkpoint around its part at `position`.
+fn cut_at(plan: &LogicalPlan, position: usize) -> Result<LogicalPlan> {
+    let mut at = 0;
+    let cut = plan.clone().transform_down_with_subqueries(|node| {
+        let here = at == position;
+        at += 1;
+        if here {
+            let node = milepost::logical::checkpoint_node(node, None)?;
+            return Ok(Transformed::new(node, true, TreeNodeRecursion::Stop));
+        }
+        Ok(Transformed::no(node))
+    })?;
+    assert!(cut.transformed, "nothing at {position}");
+    Ok(cut.data)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_corpus_is_the_same_switched_off() {
+    off(&Tables::Corpus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_corpus_is_the_same_written_and_reused() {
+    named(&Tables::Corpus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_corpus_is_the_same_wherever_it_is_cut() {
+    let cuts = every_cut(&Tables::Corpus).await;
+    assert!(cuts > 500, "only {cuts} cuts were tried");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tpch_is_the_same_switched_off() {
+    off(&tpch_tables().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tpch_is_the_same_written_and_reused() {
+    named(&tpch_tables().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tpch_is_the_same_wherever_it_is_cut() {
+    let cuts = every_cut(&tpch_tables().await).await;
+    assert!(cuts > 150, "only {cuts} cuts were tried");
+}
+
+/// The comparison itself can tell results apart.
+#[tokio::test]
+async fn differences_are_seen() {
+    let context = SessionContext::new();
+    let table = |sql: &'static str| {
+        let context = context.clone();
+        async move { Table::collect(context.sql(sql).await.unwrap()).await.unwrap() }
+    };
+    let any = Compare { in_order: false, approximate: false };
+    let ordered = Compare { in_order: true, ..any };
+    let base = table("SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (2, 'b')) AS t(i, s)").await;
+    let swapped = table("SELECT * FROM (VALUES (2, 'b'), (1, 'a'), (2, 'b')) AS t(i, s)").await;
+    assert!(base.difference(&swapped, any).is_none() && base.difference(&swapped, ordered).is_some());
+    for other in [
+        "SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t(i, s)",
+        "SELECT * FROM (VALUES (1, 'a'), (1, 'a'), (2, 'b')) AS t(i, s)",
+        "SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (2, NULL)) AS t(i, s)",
+        "SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (2, 'b')) AS t(i, x)",
+        "SELECT i::INT, s FROM (VALUES (1, 'a'), (2, 'b'), (2, 'b')) AS t(i, s)",
+    ] {
+        assert!(base.difference(&table(other).await, any).is_some(), "{other}");
+    }
+    let positive = table("SELECT 0.0 AS z").await;
+    assert!(positive.difference(&table("SELECT -0.0 AS z").await, any).is_none_or(|d| d.contains("0.0")));
+}
+
+/// A path that exists for the whole run, so that tests which share tables do not outlive them.
+#[tokio::test]
+async fn tpch_tables_hold_what_tpch_says() {
+    let Tables::Tpch(dir) = tpch_tables().await else { panic!("not TPC-H") };
+    let context = Arc::new(SessionContext::new());
+    tpch::register(&context, Path::new(&dir)).await.unwrap();
+    for (table, rows) in [("lineitem", 60_175), ("orders", 15_000), ("customer", 1_500), ("nation", 25), ("region", 5)] {
+        let count = context.table(table).await.unwrap().count().await.unwrap();
+        assert_eq!(count, rows, "{table}");
+    }
+}

@@ -1,0 +1,28 @@
+//! Tests over the whole engine, one binary.
+//!
+//! - `slt` runs the SQL scripts of `tests/slt/`: what a user sees, statement by statement.
+//! - `equivalence` shows that a checkpoint never changes a result, wherever it is put.
+//! - `plans` shows what the planner makes of a snapshot.
+//! - `types` takes every Arrow type through a snapshot and back.
+//! - `concurrency`, `bad_input`: several writers; stores, files and sources that fail.
+//! - `docs`: the examples of docs/sql.md and the tour run as they stand.
+//! - `behaviours`: how often things are computed, and what loops cost.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod behaviours;
+#[cfg(test)]
+mod concurrency;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod equivalence;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod slt;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod types;
