@@ -4,7 +4,7 @@
 //! - `equivalence` shows that a checkpoint never changes a result, wherever it is put.
 //! - `plans` shows what the planner makes of a snapshot.
 //! - `types` takes every Arrow type through a snapshot and back.
-//! - `concurrency`, `bad_input`: several writers; stores, files and sources that fail.
+//! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
@@ -18,6 +18,8 @@ mod concurrency;
 mod docs;
 #[cfg(test)]
 mod equivalence;
+#[cfg(test)]
+mod failing_store;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]

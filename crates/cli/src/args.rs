@@ -81,7 +81,7 @@ pub(crate) struct OutputArgs {
     pub(crate) format: PrintFormat,
 
     /// Print results only: no row counts, times, notices or progress
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
     /// Rows of a table that are shown: a number, or inf
@@ -89,7 +89,7 @@ pub(crate) struct OutputArgs {
     pub(crate) maxrows: MaxRows,
 
     /// Report requests to object stores: disabled, summary or trace
-    #[arg(long, value_name = "MODE", default_value_t = InstrumentedObjectStoreMode::Disabled)]
+    #[arg(long, value_name = "MODE", default_value = "disabled")]
     pub(crate) object_store_profiling: InstrumentedObjectStoreMode,
 }
 
@@ -171,7 +171,13 @@ pub(crate) struct DatagenArgs {
     pub(crate) parts: Option<u16>,
 
     /// File format
-    #[arg(id = "datagen_format", long = "format", value_enum, default_value = "parquet")]
+    #[arg(
+        id = "datagen_format",
+        long = "format",
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "parquet"
+    )]
     pub(crate) format: FileFormat,
 }
 

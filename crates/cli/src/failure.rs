@@ -20,7 +20,12 @@ pub(crate) struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.script.is_empty() { Ok(()) } else { write!(f, "{}:{}: ", self.script, self.line) }
+        match (self.script.as_str(), self.line) {
+            // What was typed at the prompt needs no name, and mostly is one line.
+            ("", 0 | 1) => Ok(()),
+            ("", line) => write!(f, "line {line}: "),
+            (script, line) => write!(f, "{script}:{line}: "),
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 //! DataFusion's errors name the layers they came through and may span many lines. People need the innermost one,
 //! in one line that a log or a terminal can hold.
 
+use std::fmt;
+use std::ops::Range;
+
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
@@ -11,13 +14,18 @@ const LONGEST: usize = 1_200;
 
 /// An error's text in one line.
 pub(crate) fn describe(error: &DataFusionError) -> String {
-    if let Some(ours) = milepost::Error::find(error) {
-        return flatten(&ours.to_string());
-    }
     let root = innermost(error);
-    let text = match root {
-        DataFusionError::SQL(parser, _) => syntax_error(parser),
-        _ => plain(root),
+    let text = match milepost::Error::find(error) {
+        Some(ours) => ours.to_string(),
+        None => match root {
+            DataFusionError::SQL(parser, _) => syntax_error(parser),
+            _ => plain(root),
+        },
+    };
+    let text = match (stopped(error), position(&text)) {
+        // The line stands in front of the message, counted from the beginning of the script.
+        (Some(at), Some((range, _))) => format!("{}{at}{}", &text[..range.start], &text[range.end..]),
+        _ => text,
     };
     match next_step(root) {
         Some(step) => format!("{}: {step}", flatten(&text)),
@@ -36,13 +44,45 @@ pub(crate) fn flatten(text: &str) -> String {
     }
 }
 
-/// How far into a statement the parser got: the line within the text it was given, from 1.
-pub(crate) fn parser_line(error: &DataFusionError) -> Option<usize> {
-    let DataFusionError::SQL(parser, _) = innermost(error) else { return None };
-    let text = parser.to_string();
-    let (_, after) = text.rsplit_once("Line: ")?;
-    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-    after[..digits].parse().ok()
+/// Where the parser stopped, in the text that it was given. Lines and columns count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Other statements may stand before this one on its first line.
+        let of_what = if self.line == 1 { " of the statement" } else { "" };
+        write!(f, " at column {}{of_what}", self.column)
+    }
+}
+
+/// Where the parser stopped, if this is a syntax error that says so.
+pub(crate) fn stopped(error: &DataFusionError) -> Option<Stopped> {
+    let text = match (milepost::Error::find(error), innermost(error)) {
+        (Some(ours @ milepost::Error::Syntax { .. }), _) => ours.to_string(),
+        (None, DataFusionError::SQL(parser, _)) => parser.to_string(),
+        _ => return None,
+    };
+    position(&text).map(|(_, at)| at)
+}
+
+/// The last ` at Line: 3, Column: 7` of a text, in either of its spellings, and its place.
+fn position(text: &str) -> Option<(Range<usize>, Stopped)> {
+    let lower = text.to_ascii_lowercase();
+    let start = lower.rfind(" at line")?;
+    let (line, rest) = number(&lower[start + " at line".len()..])?;
+    let (column, rest) = number(rest.strip_prefix(", column")?)?;
+    Some((start..text.len() - rest.len(), Stopped { line, column }))
+}
+
+/// The number at the front, after a colon and spaces, and what follows it.
+fn number(text: &str) -> Option<(usize, &str)> {
+    let text = text.trim_start_matches([':', ' ']);
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
 }
 
 /// The error below the contexts, the first one of a collection.
@@ -111,10 +151,27 @@ mod tests {
 
     #[test]
     fn a_syntax_error_keeps_its_place() {
-        let error = parse_error("SELECT 1\nFROM\nWHERE;").context("statement at line 7");
-        assert!(describe(&error).starts_with("syntax error: "), "{}", describe(&error));
-        assert_eq!(parser_line(&error), Some(3));
-        assert_eq!(parser_line(&DataFusionError::Plan("Line: 3".to_string())), None);
+        let error = parse_error("SELECT 1\nFROM t\nWHERE;").context("statement at line 7");
+        assert_eq!(stopped(&error), Some(Stopped { line: 3, column: 6 }));
+        let text = describe(&error);
+        assert!(text.starts_with("syntax error: ") && text.ends_with("found: ; at column 6"), "{text}");
+        let first = describe(&parse_error("SELECT )"));
+        assert!(first.ends_with("at column 8 of the statement"), "{first}");
+    }
+
+    #[test]
+    fn a_line_in_another_text_is_no_place() {
+        let error = DataFusionError::Plan("the file ends at line 3, column 4".to_string());
+        assert_eq!(stopped(&error), None);
+        assert_eq!(describe(&error), "the file ends at line 3, column 4");
+    }
+
+    #[test]
+    fn our_own_syntax_errors_have_places_too() {
+        let found = "'t' at line 2, column 6".to_string();
+        let error = DataFusionError::from(milepost::Error::Syntax { found, expected: "the end".to_string() });
+        assert_eq!(stopped(&error), Some(Stopped { line: 2, column: 6 }));
+        assert_eq!(describe(&error), "'t' at column 6: expected the end");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::csv::WriterBuilder;
-use arrow::json::{ArrayWriter, LineDelimitedWriter};
+use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder as JsonBuilder};
 use arrow::record_batch::RecordBatch;
 use datafusion::config::FormatOptions;
 use datafusion::error::Result;
@@ -162,7 +162,7 @@ impl Printer {
     }
 
     async fn json_array(&mut self, mut result: ResultSet) -> Result<()> {
-        let mut writer = ArrayWriter::new(&mut self.output);
+        let mut writer = json().build::<_, JsonArray>(&mut self.output);
         while let Some(batch) = result.stream.next().await {
             writer.write(&batch?)?;
         }
@@ -173,7 +173,7 @@ impl Printer {
     }
 
     async fn json_lines(&mut self, mut result: ResultSet) -> Result<()> {
-        let mut writer = LineDelimitedWriter::new(&mut self.output);
+        let mut writer = json().build::<_, LineDelimited>(&mut self.output);
         while let Some(batch) = result.stream.next().await {
             writer.write(&batch?)?;
             if result.endless {
@@ -184,6 +184,11 @@ impl Printer {
         drop(writer);
         Ok(self.output.flush()?)
     }
+}
+
+/// Every row has every key, so that a reader can tell a null from a column that is not there.
+fn json() -> JsonBuilder {
+    JsonBuilder::new().with_explicit_nulls(true)
 }
 
 #[cfg(test)]

@@ -56,7 +56,9 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
         Some(Subcommands::Datagen(datagen)) => {
             let (mut interrupts, mut output) = (interrupts, Output::stdout());
             let request = Request::from(datagen);
-            runtime.block_on(datagen::run(&request, &mut interrupts, &mut output, args.output.quiet))
+            runtime
+                .block_on(datagen::run(&request, &mut interrupts, &mut output, args.output.quiet))
+                .map(|_| ())
         }
         Some(Subcommands::Demo(demo)) => runtime.block_on(demo::run(&args, demo, interrupts)),
         None => sql(runtime, args, interrupts),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use milepost::{Session, StageProgress};
 use tokio::task::JoinHandle;
 
@@ -38,10 +38,11 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some((task, bars)) = self.0.take() {
-            task.abort();
             // Only a broken terminal refuses, and then there is nothing on it to clear.
             let _ = bars.clear();
+            // The task may be drawing at this moment, and its bars draw once more when they go.
             bars.set_draw_target(ProgressDrawTarget::hidden());
+            task.abort();
         }
     }
 }
@@ -68,7 +69,8 @@ async fn draw(session: Session, bars: MultiProgress) {
 }
 
 fn bar(stage: &StageProgress) -> ProgressBar {
-    let bar = ProgressBar::hidden().with_prefix(stage.checkpoint.clone());
+    let bar =
+        ProgressBar::hidden().with_prefix(stage.checkpoint.clone()).with_finish(ProgressFinish::AndClear);
     let template = "{prefix} {spinner} {bar:20} {pos}/{len}  {wide_msg}";
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
@@ -78,9 +80,13 @@ fn bar(stage: &StageProgress) -> ProgressBar {
 
 fn message(stage: &StageProgress) -> String {
     let time = stage.elapsed.as_secs_f64().max(0.001);
+    let clock = if stage.elapsed.as_secs() < 120 { format!("{time:.1} s") } else { seconds(stage.elapsed) };
+    if stage.rows == 0 {
+        // A stage that sorts or aggregates reads all of its input before it has a row to write.
+        return format!("computing, {clock}");
+    }
     let rate = bytes((stage.bytes as f64 / time) as u64);
-    let rows = count(stage.rows);
-    format!("{rows} rows, {}, {rate}/s, {}", bytes(stage.bytes), seconds(stage.elapsed))
+    format!("{} rows, {}, {rate}/s, {clock}", count(stage.rows), bytes(stage.bytes))
 }
 
 #[cfg(test)]
@@ -97,6 +103,7 @@ mod tests {
             partitions: 8,
             elapsed: Duration::from_secs(2),
         };
-        assert_eq!(message(&stage), "1,234,567 rows, 3.00 MiB, 1.50 MiB/s, 2.000 s");
+        assert_eq!(message(&StageProgress { rows: 0, ..stage.clone() }), "computing, 2.0 s");
+        assert_eq!(message(&stage), "1,234,567 rows, 3.00 MiB, 1.50 MiB/s, 2.0 s");
     }
 }

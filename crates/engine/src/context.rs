@@ -1,28 +1,34 @@
 //! What all parts of one session share: the store, the run, and what people are told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use datafusion::catalog::{Session, TableProvider};
+use datafusion::catalog::{CatalogProviderList, Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
-use milepost_store::{Durability, Origin, Store, StoreOptions};
+use futures::{StreamExt, TryStreamExt};
+use milepost_store::{CheckpointName, Durability, Origin, Store, StoreOptions};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
 
 use crate::config::MilepostConfig;
 use crate::error::{Error, store_error};
 use crate::identity::{Registries, RunPin};
+use crate::scan::FooterCache;
 use crate::stage::ProgressBoard;
+
+/// How many logs are looked at side by side.
+const LOOKS: usize = 64;
 
 /// A store and the URL under which DataFusion's scans find it.
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     pub(crate) store: Store,
     url: ObjectStoreUrl,
+    footers: Arc<FooterCache>,
 }
 
 impl Home {
@@ -31,12 +37,25 @@ impl Home {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let url =
             ObjectStoreUrl::parse(format!("milepost://store-{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
-        Ok(Self { store, url })
+        Ok(Self { store, url, footers: Arc::default() })
+    }
+
+    /// Footers of this store's files, read and checked before.
+    pub(crate) fn footers(&self) -> Arc<FooterCache> {
+        Arc::clone(&self.footers)
+    }
+
+    /// Whether this is the same store as `other`.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.url == other.url
     }
 
     /// The URL, after making sure that `runtime` can resolve it.
     pub(crate) fn url_in(&self, runtime: &RuntimeEnv) -> ObjectStoreUrl {
-        runtime.register_object_store(self.url.as_ref(), self.store.object_store());
+        // Some registries keep all that they were ever given.
+        if runtime.object_store(&self.url).is_err() {
+            runtime.register_object_store(self.url.as_ref(), self.store.object_store());
+        }
         self.url.clone()
     }
 }
@@ -54,6 +73,8 @@ pub struct Milepost {
     names: RwLock<BTreeSet<String>>,
     /// Checkpoints made while `milepost.enabled` is false are views of their queries.
     views: RwLock<BTreeMap<String, Arc<dyn TableProvider>>>,
+    /// The catalog list below ours: what a session holds besides checkpoints.
+    beneath: OnceLock<Arc<dyn CatalogProviderList>>,
     scratch: Mutex<Option<Scratch>>,
     clean_ups: Mutex<JoinSet<()>>,
 }
@@ -83,6 +104,7 @@ impl Milepost {
             notices: Mutex::default(),
             names: RwLock::default(),
             views: RwLock::default(),
+            beneath: OnceLock::new(),
             scratch: Mutex::default(),
             clean_ups: Mutex::default(),
         })
@@ -135,12 +157,29 @@ impl Milepost {
         self.names.write().remove(name);
     }
 
-    /// Lists the store's checkpoints anew.
+    /// Lists the store's checkpoints anew; those that have a live version.
     pub(crate) async fn refresh_names(&self) -> Result<Vec<String>> {
         let listed = self.store().checkpoints().await.map_err(store_error)?;
-        let names: BTreeSet<String> = listed.iter().map(ToString::to_string).collect();
+        let looks: Vec<_> = listed.iter().map(|name| self.is_live(name)).collect();
+        let live: Vec<Option<String>> = futures::stream::iter(looks).buffered(LOOKS).try_collect().await?;
+        let names: BTreeSet<String> = live.into_iter().flatten().collect();
         self.names.write().clone_from(&names);
         Ok(names.into_iter().collect())
+    }
+
+    /// Remembers the catalog list that checkpoints are laid over; the first one counts.
+    pub(crate) fn lay_over(&self, list: &Arc<dyn CatalogProviderList>) {
+        let _ = self.beneath.set(Arc::clone(list));
+    }
+
+    /// The catalog list that checkpoints are laid over.
+    pub(crate) fn beneath(&self) -> Option<&Arc<dyn CatalogProviderList>> {
+        self.beneath.get()
+    }
+
+    async fn is_live(&self, name: &CheckpointName) -> Result<Option<String>> {
+        let live = self.store().live(name).await.map_err(store_error)?;
+        Ok((!live.is_empty()).then(|| name.to_string()))
     }
 
     pub(crate) fn view(&self, name: &str) -> Option<Arc<dyn TableProvider>> {

@@ -8,7 +8,7 @@ use milepost_store::CheckpointName;
 use crate::config::{MilepostConfig, Reuse};
 use crate::context::{Home, Milepost, settings};
 use crate::error::store_error;
-use crate::logical::Checkpoint;
+use crate::logical::{Checkpoint, checkpoint_plan};
 use crate::resolve::{Mode, Request, Resolver};
 use crate::scan::scan_as;
 
@@ -160,5 +160,5 @@ fn lazy(frame: DataFrame, options: CheckpointOptions) -> Result<DataFrame> {
     }
     let name = parse_name(options.name.as_deref())?;
     let node = Checkpoint::new(plan, name).with_options(options.settings).pinned();
-    Ok(DataFrame::new(state, node.into_plan()))
+    Ok(DataFrame::new(state, checkpoint_plan(node)?))
 }

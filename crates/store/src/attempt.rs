@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::path::Path;
-use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, PutMode, PutPayload};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::create::{Created, create_once};
 use crate::error::{Error, write_error};
 use crate::ids::{AttemptId, CheckpointName, Digest, Fingerprint, Signature, UnitNumber};
 use crate::layout;
+use crate::local;
 use crate::log::read_object;
 use crate::receipt::Receipt;
 use crate::sealed::{self, FORMAT};
@@ -279,7 +280,7 @@ impl Attempt {
         let path = inner.layout.heartbeat(self.name(), self.id());
         let beat = self.beats.fetch_add(1, Ordering::Relaxed);
         let text = format!("{{\"beat\": {beat}, \"at_ms\": {}}}\n", inner.clock.now_ms());
-        let options = PutOptions::from(PutMode::Overwrite);
+        let options = local::hint_options(PutMode::Overwrite);
         let written = inner.objects.put_opts(&path, PutPayload::from(text.into_bytes()), options).await;
         written.map(|_| ()).map_err(|source| write_error(path, source))
     }

@@ -99,11 +99,7 @@ impl DataFileWriter {
         self.statistics.update(&batch);
         self.content.update(&batch)?;
         self.rows += batch.num_rows() as u64;
-        if self.encoder.flushed_row_groups().len() > self.chunks.len() {
-            let bytes = self.take_encoded()?;
-            self.upload.send(bytes).await?;
-        }
-        Ok(())
+        self.send_complete_groups().await
     }
 
     /// Closes the row group in progress before it is full, so that its memory is free.
@@ -112,8 +108,7 @@ impl DataFileWriter {
     /// As [`Self::write`].
     pub async fn flush_row_group(&mut self) -> Result<(), Error> {
         self.encoder.flush().map_err(|source| Error::parquet("encode", &self.upload.path, source))?;
-        let bytes = self.take_encoded()?;
-        self.upload.send(bytes).await
+        self.send_complete_groups().await
     }
 
     /// Bytes of the file so far, with an estimate for the row group in progress.
@@ -140,11 +135,12 @@ impl DataFileWriter {
     /// As [`Self::write`].
     pub async fn finish(mut self) -> Result<DataFile, Error> {
         let finished = self.encoder.finish();
-        finished.map_err(|source| Error::parquet("encode", &self.upload.path, source))?;
+        let metadata = finished.map_err(|source| Error::parquet("encode", &self.upload.path, source))?;
         let last = self.take_encoded()?;
-        let data_end = self.data_end();
-        let footer_start = data_end.saturating_sub(self.upload.sent);
-        let footer = last.slice(usize::try_from(footer_start).unwrap_or(0).min(last.len())..);
+        let groups = metadata.row_groups();
+        self.chunks.extend(hash_groups(&groups[self.chunks.len()..], &last, &self.upload)?);
+        let footer = footer_of(groups, &last, self.upload.sent)
+            .ok_or_else(|| Error::invariant("the footer follows the last chunk", self.relative.clone()))?;
         self.upload.send(last).await?;
         let (size, checksum) = self.upload.finish().await?;
         let statistics = self.statistics.finish();
@@ -171,28 +167,43 @@ impl DataFileWriter {
         self.upload.abort().await
     }
 
-    /// Takes the bytes of the row groups that were completed since the last time, and hashes their chunks.
+    /// Hashes and sends the row groups that were completed since the last time.
+    async fn send_complete_groups(&mut self) -> Result<(), Error> {
+        if self.encoder.flushed_row_groups().len() == self.chunks.len() {
+            return Ok(());
+        }
+        let bytes = self.take_encoded()?;
+        let groups = &self.encoder.flushed_row_groups()[self.chunks.len()..];
+        self.chunks.extend(hash_groups(groups, &bytes, &self.upload)?);
+        self.upload.send(bytes).await
+    }
+
+    /// Takes the bytes that were encoded since the last time.
     fn take_encoded(&mut self) -> Result<Bytes, Error> {
         let synced = self.encoder.sync();
         synced.map_err(|source| Error::parquet("encode", &self.upload.path, source))?;
-        let bytes = Bytes::from(std::mem::take(self.encoder.inner_mut()));
-        for group in &self.encoder.flushed_row_groups()[self.chunks.len()..] {
-            let chunks = hash_chunks(group, &bytes, self.upload.sent);
-            let outside = || Error::invariant("chunks lie in what was encoded", self.relative.clone());
-            self.chunks.push(chunks.ok_or_else(outside)?);
-        }
-        Ok(bytes)
+        Ok(Bytes::from(std::mem::take(self.encoder.inner_mut())))
     }
+}
 
-    /// Where the last column chunk ends: everything after it is the footer.
-    fn data_end(&self) -> u64 {
-        let groups = self.encoder.flushed_row_groups().iter();
-        let ends = groups.flat_map(RowGroupMetaData::columns).map(|column| {
-            let (start, length) = column.byte_range();
-            start + length
-        });
-        ends.max().unwrap_or(0)
-    }
+/// The hashes of all chunks of row groups whose bytes are about to be sent.
+fn hash_groups(
+    groups: &[RowGroupMetaData],
+    bytes: &Bytes,
+    upload: &Upload,
+) -> Result<Vec<Vec<Checksum>>, Error> {
+    let hashed: Option<_> = groups.iter().map(|group| hash_chunks(group, bytes, upload.sent)).collect();
+    hashed.ok_or_else(|| Error::invariant("chunks lie in what was encoded", upload.path.to_string()))
+}
+
+/// Everything after the last chunk, from the file's last bytes, which start at `start`.
+fn footer_of(groups: &[RowGroupMetaData], last: &Bytes, start: u64) -> Option<Bytes> {
+    let ends = groups.iter().flat_map(RowGroupMetaData::columns).map(|column| {
+        let (at, length) = column.byte_range();
+        at + length
+    });
+    let from = usize::try_from(ends.max().unwrap_or(0).checked_sub(start)?).ok()?;
+    (from <= last.len()).then(|| last.slice(from..))
 }
 
 /// The hashes of a row group's chunks, whose bytes are in `bytes`, which start at `start` of the file.
@@ -206,28 +217,29 @@ fn hash_chunks(group: &RowGroupMetaData, bytes: &Bytes, start: u64) -> Option<Ve
     group.columns().iter().map(hash).collect()
 }
 
-/// Sends bytes to the store, and hashes them all.
+/// Sends bytes to the store, and hashes them all. Dropped before its end, it tries to remove what it sent.
 #[derive(Debug)]
 struct Upload {
     path: Path,
-    writer: BufWriter,
+    /// Taken when the upload ends.
+    writer: Option<BufWriter>,
     hasher: blake3::Hasher,
     sent: u64,
-    failed: bool,
 }
 
 impl Upload {
     fn new(objects: Arc<dyn ObjectStore>, path: Path) -> Self {
         let writer = BufWriter::with_capacity(objects, path.clone(), PART_BYTES).with_max_concurrency(PARTS);
-        Self { path, writer, hasher: blake3::Hasher::new(), sent: 0, failed: false }
+        Self { path, writer: Some(writer), hasher: blake3::Hasher::new(), sent: 0 }
     }
 
     async fn send(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.hasher.update(&bytes);
         self.sent += bytes.len() as u64;
-        let result = self.writer.put(bytes).await;
-        self.failed |= result.is_err();
-        result.map_err(|source| write_error(&self.path, source))
+        match &mut self.writer {
+            Some(writer) => writer.put(bytes).await.map_err(|source| write_error(&self.path, source)),
+            None => Err(Error::invariant("nothing is sent after the end", self.path.to_string())),
+        }
     }
 
     fn memory_used(&self) -> usize {
@@ -236,12 +248,34 @@ impl Upload {
     }
 
     async fn finish(&mut self) -> Result<(u64, Checksum), Error> {
-        self.writer.shutdown().await.map_err(|error| write_error(&self.path, into_store_error(error)))?;
+        if let Some(mut writer) = self.writer.take() {
+            let ended = writer.shutdown().await;
+            ended.map_err(|error| write_error(&self.path, into_store_error(error)))?;
+        }
         Ok((self.sent, self.hasher.finalize().into()))
     }
 
     async fn abort(&mut self) -> Result<(), Error> {
-        self.writer.abort().await.map_err(|source| Error::storage("abort the upload of", &self.path, source))
+        match self.writer.take() {
+            Some(mut writer) => {
+                let ended = writer.abort().await;
+                ended.map_err(|source| Error::storage("abort the upload of", &self.path, source))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Some(mut writer) = self.writer.take().filter(|_| self.sent > 0) else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let path = self.path.clone();
+        runtime.spawn(async move {
+            if let Err(error) = writer.abort().await {
+                tracing::debug!(%path, %error, "an upload that was given up could not be ended");
+            }
+        });
     }
 }
 

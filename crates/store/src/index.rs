@@ -1,7 +1,7 @@
 //! Hints from a signature to the snapshots that have it. The log decides; a hint only says where to look.
 
 use futures::{TryStreamExt, future};
-use object_store::{ObjectStore, PutPayload};
+use object_store::{ObjectStore, PutMode, PutPayload};
 
 use crate::error::Error;
 use crate::ids::{CheckpointName, Signature, Slot, Version};
@@ -19,7 +19,7 @@ pub(crate) async fn write_hint(
 ) {
     let path = layout.index_hint(signature, name, version);
     let payload = PutPayload::from(format!("{slot}\n").into_bytes());
-    if let Err(error) = objects.put_opts(&path, payload, local::hint_options()).await {
+    if let Err(error) = objects.put_opts(&path, payload, local::hint_options(PutMode::Overwrite)).await {
         tracing::debug!(%path, %error, "the index hint was not written");
     }
 }

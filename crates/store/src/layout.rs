@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn only_plain_paths_below_an_attempt_have_an_owner() {
-        let id = AttemptId(ulid::Ulid::from_parts(1, 2));
+        let id = AttemptId(ulid::Ulid::from_parts(1 << 40, 0xFFFF));
         assert_eq!(owner_of(&unit_file(id, UnitNumber(7), ulid::Ulid::from_parts(3, 4))), Some(id));
         for bad in [
             "attempts/x/unit.parquet".to_owned(),

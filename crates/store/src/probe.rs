@@ -6,9 +6,10 @@
 use bytes::Bytes;
 use futures::future::join_all;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use crate::error::{Error, surely_not_written, write_error};
+use crate::local;
 use crate::log::read_object;
 
 /// How many writers try to create the same key at once.
@@ -21,7 +22,8 @@ pub const PROBE_WRITERS: usize = 16;
 /// winner's; [`Error::NotWritable`], [`Error::DiskFull`] or [`Error::Storage`] if none could write.
 pub(crate) async fn probe(objects: &dyn ObjectStore, path: &Path, store: &str) -> Result<(), Error> {
     let creates = (0..PROBE_WRITERS).map(|writer| {
-        let options = PutOptions::from(PutMode::Create);
+        // Nothing relies on the object itself, so no disk needs to confirm it.
+        let options = local::hint_options(PutMode::Create);
         objects.put_opts(path, PutPayload::from(content(path, writer)), options)
     });
     let results = join_all(creates).await;

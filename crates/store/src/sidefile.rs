@@ -157,13 +157,15 @@ fn file_columns(files: &[DataFile]) -> Result<RecordBatch, Error> {
 }
 
 fn source_columns(sources: &[SourceVersion]) -> Result<RecordBatch, Error> {
-    let all =
-        || (0_u32..).zip(sources).flat_map(|(index, source)| source.objects.iter().map(move |o| (index, o)));
+    let all: Vec<(u32, &SourceObject)> = (0..)
+        .zip(sources)
+        .flat_map(|(index, source)| source.objects.iter().map(move |object| (index, object)))
+        .collect();
     batch(vec![
-        ("place", Arc::new(UInt32Array::from_iter_values(all().map(|(index, _)| index)))),
-        ("path", Arc::new(StringArray::from_iter_values(all().map(|(_, object)| &object.path)))),
-        ("size", Arc::new(UInt64Array::from_iter_values(all().map(|(_, object)| object.size)))),
-        ("record", records(all().map(|(_, object)| object))?),
+        ("place", Arc::new(UInt32Array::from_iter_values(all.iter().map(|(index, _)| *index)))),
+        ("path", Arc::new(StringArray::from_iter_values(all.iter().map(|(_, object)| &object.path)))),
+        ("size", Arc::new(UInt64Array::from_iter_values(all.iter().map(|(_, object)| object.size)))),
+        ("record", records(all.iter().map(|(_, object)| *object))?),
     ])
 }
 

@@ -136,7 +136,8 @@ impl FaultStore {
         if let Some(verdict) = state.stopped(operation) {
             return verdict;
         }
-        let struck = state.rules.iter_mut().find_map(|rule| rule.strikes(operation, path).then(|| rule.fault.clone()));
+        let struck =
+            state.rules.iter_mut().find_map(|rule| rule.strikes(operation, path).then(|| rule.fault.clone()));
         match struck {
             Some(fault) => verdict_of(&fault, path),
             None => state.random_verdict(operation),
@@ -161,8 +162,15 @@ impl State {
     fn stopped(&mut self, operation: Operation) -> Option<Verdict> {
         let left = self.writes_left?;
         if left == 0 {
-            let lose = std::mem::take(&mut self.lose_last) && operation.writes();
-            return Some(if lose { Verdict::Lose } else { Verdict::Fail(failure("the process is gone")) });
+            // The last write is done before the process goes, and so is what it reads before that.
+            return match (self.lose_last, operation.writes()) {
+                (true, false) => None,
+                (true, true) => {
+                    self.lose_last = false;
+                    Some(Verdict::Lose)
+                }
+                (false, _) => Some(Verdict::Fail(failure("the process is gone"))),
+            };
         }
         if operation.writes() {
             self.writes_left = Some(left - 1);
@@ -267,7 +275,11 @@ impl ObjectStore for FaultStore {
         futures::stream::once(listed).try_flatten().boxed()
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         let store = self.clone();
         let (prefix, offset) = (prefix.cloned(), offset.clone());
         let listed = async move {

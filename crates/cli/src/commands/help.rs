@@ -1,5 +1,6 @@
 //! What `\?` and `\h` print.
 
+use datafusion::execution::SessionState;
 use datafusion_cli::functions::Function;
 
 /// The commands, for `\?`.
@@ -77,6 +78,23 @@ pub(crate) fn topic(words: &str) -> Option<String> {
     Some(details.trim().to_string())
 }
 
+/// What DataFusion says about a function of SQL, if it has one of that name.
+pub(crate) fn function(state: &SessionState, name: &str) -> Option<String> {
+    let name = name.trim().to_lowercase();
+    let scalar = state.scalar_functions().get(&name).map(|function| function.documentation());
+    let aggregate = || state.aggregate_functions().get(&name).map(|function| function.documentation());
+    let window = || state.window_functions().get(&name).map(|function| function.documentation());
+    let Some(about) = scalar.or_else(aggregate).or_else(window)? else {
+        return Some(format!("Function:    {name}\nDescription: none is written"));
+    };
+    let mut text =
+        format!("Function:    {name}\nSyntax:      {}\n\n{}", about.syntax_example, about.description.trim());
+    for (argument, meaning) in about.arguments.iter().flatten() {
+        text.push_str(&format!("\n- {argument}: {}", meaning.trim()));
+    }
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +107,18 @@ mod tests {
             assert!(text.contains("Syntax"), "{name}");
         }
         assert_eq!(topic("date_bin"), None);
+    }
+
+    #[test]
+    fn functions_of_every_kind_have_help() {
+        let state = datafusion::prelude::SessionContext::new().state();
+        for (name, syntax) in
+            [("date_bin", "date_bin("), ("COVAR_POP", "covar_"), ("row_number", "row_number()")]
+        {
+            let text = function(&state, name).unwrap();
+            assert!(text.contains(syntax), "{text}");
+        }
+        assert_eq!(function(&state, "no_such_function"), None);
     }
 
     #[test]

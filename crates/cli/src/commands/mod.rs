@@ -11,11 +11,6 @@ use crate::failure::{Failure, Place};
 use crate::output::Output;
 use crate::run::{Flow, Runner};
 
-/// Tables, views and checkpoints, without the schema that describes schemas.
-const LIST_TABLES: &str = "SELECT table_schema AS schema, table_name AS name, \
-     lower(table_type) AS type FROM information_schema.tables \
-     WHERE table_schema <> 'information_schema' ORDER BY schema, name";
-
 impl Command {
     /// Does what the command says.
     ///
@@ -25,16 +20,21 @@ impl Command {
         match self {
             Self::Quit => return Ok(Flow::Quit),
             Self::Include(path) => return runner.file(path).await,
-            Self::Tables => runner.sql(LIST_TABLES, place).await?,
+            Self::Tables => {
+                let sql = list_tables(runner).await;
+                runner.sql(&sql, place).await?;
+            }
             Self::Describe(name) => describe(runner, name, place).await?,
             Self::Checkpoints => runner.sql("SHOW CHECKPOINTS", place).await?,
             Self::Snapshots(name) => runner.sql(&format!("SHOW SNAPSHOTS OF {name}"), place).await?,
             Self::Commands => runner.printer.output.line(&help::commands())?,
             Self::Topics => runner.printer.output.line(&help::topics())?,
-            Self::Help(topic) => match help::topic(topic) {
-                Some(text) => runner.printer.output.line(&text)?,
-                None => runner.sql(&function_details(topic), place).await?,
-            },
+            Self::Help(topic) => {
+                let text =
+                    help::topic(topic).or_else(|| help::function(&runner.session.context().state(), topic));
+                let what = || format!("there is no help on {topic}: \\h lists the topics");
+                runner.printer.output.line(&text.ok_or_else(|| Failure::Command { place, what: what() })?)?;
+            }
             Self::Output(None) => runner.printer.output = Output::stdout(),
             Self::Output(Some(path)) => runner.printer.output = Output::file(path)?,
             Self::Set(setting) => set(runner, setting)?,
@@ -47,20 +47,33 @@ impl Command {
     }
 }
 
+/// Tables, views and checkpoints, without the schema that describes schemas. DataFusion calls a checkpoint a table.
+async fn list_tables(runner: &Runner) -> String {
+    // Names of checkpoints are letters, digits and underscores.
+    let checkpoints: Vec<String> =
+        runner.session.checkpoint_names().await.iter().map(|name| format!("'{name}'")).collect();
+    let default_schema =
+        runner.session.context().copied_config().options().catalog.default_schema.replace('\'', "''");
+    let kind = if checkpoints.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "WHEN table_schema = '{default_schema}' AND table_name IN ({}) THEN 'checkpoint' ",
+            checkpoints.join(", ")
+        )
+    };
+    format!(
+        "SELECT table_schema AS schema, table_name AS name, \
+                CASE {kind}WHEN table_type = 'BASE TABLE' THEN 'table' ELSE lower(table_type) END AS type \
+         FROM information_schema.tables WHERE table_schema <> 'information_schema' ORDER BY schema, name"
+    )
+}
+
 /// A checkpoint and a table answer to different statements.
 async fn describe(runner: &mut Runner, name: &str, place: Place) -> Result<(), Failure> {
     let is_checkpoint = runner.session.checkpoint_names().await.iter().any(|known| known == name);
     let kind = if is_checkpoint { "CHECKPOINT " } else { "" };
     runner.sql(&format!("DESCRIBE {kind}{name}"), place).await
-}
-
-/// What DataFusion says about a function of SQL.
-fn function_details(name: &str) -> String {
-    let name = name.replace('\'', "''").to_lowercase();
-    format!(
-        "SELECT DISTINCT routine_name AS name, function_type AS type, description, syntax_example AS syntax \
-         FROM information_schema.routines WHERE routine_name = '{name}'"
-    )
 }
 
 fn set(runner: &mut Runner, setting: &Setting) -> Result<(), Failure> {
@@ -87,6 +100,6 @@ fn settings(runner: &Runner) -> String {
         "format {}, maxrows {maxrows}, quiet {}, object_store_profiling {}",
         format!("{:?}", printer.format).to_lowercase(),
         if printer.quiet { "on" } else { "off" },
-        runner.stores.instrument_mode(),
+        runner.stores.instrument_mode().to_string().to_lowercase(),
     )
 }

@@ -43,7 +43,7 @@ impl From<&DatagenArgs> for Request {
     }
 }
 
-/// Makes the tables that are not there yet and prints one line for each table.
+/// Makes the tables that are not there yet and prints one line for each table. Returns how many it made.
 ///
 /// # Errors
 /// A scale that is none, a folder that holds something else, files that cannot be written, or Ctrl-C. What is not
@@ -53,7 +53,7 @@ pub(crate) async fn run(
     interrupts: &mut Interrupts,
     output: &mut Output,
     quiet: bool,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     if !(SMALLEST..=LARGEST).contains(&request.scale) {
         let what = format!("--scale must be between {SMALLEST} and {LARGEST}, and {} is not", request.scale);
         return Err(Failure::Usage(what));
@@ -84,7 +84,7 @@ pub(crate) async fn run(
             seconds(started.elapsed())
         ))?;
     }
-    Ok(())
+    Ok(missing.len())
 }
 
 fn line(table: Table, made: &Made, state: &str) -> String {

@@ -38,21 +38,25 @@ fn line(step: &StepDone) -> [String; 6] {
 
 /// The last line: what the second run gained over the first.
 pub(super) fn summary(first: &RunOf, second: &RunOf, store: &str) -> String {
-    let reused = second.steps.iter().filter(|step| step.is_reused()).count();
+    let (before, after) = (reused(first), reused(second));
     let steps = counted(second.steps.len() as u64, "step");
-    let (before, after) = (first.steps_time(), second.steps_time());
-    if !first.steps.is_empty() && first.steps.iter().all(StepDone::is_reused) {
+    if before >= after && before > 0 {
         return format!(
-            "\nBoth runs reused everything: the checkpoints were there before, in {store}. \
+            "\nBoth runs reused {after} of {steps}: the checkpoints were there before, in {store}. \
              Remove that folder to see them written."
         );
     }
+    let (before, after_time) = (first.steps_time(), second.steps_time());
     format!(
-        "\nThe second run reused {reused} of {steps} and took {} for them instead of {}{}.",
-        seconds(after),
+        "\nThe second run reused {after} of {steps} and took {} for them instead of {}{}.",
+        seconds(after_time),
         seconds(before),
-        ratio(before, after),
+        ratio(before, after_time),
     )
+}
+
+fn reused(run: &RunOf) -> usize {
+    run.steps.iter().filter(|step| step.is_reused()).count()
 }
 
 fn ratio(before: Duration, after: Duration) -> String {

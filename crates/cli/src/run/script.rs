@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::commands::Command;
 use crate::failure::{Failure, Place};
 use crate::input::{self, Input};
-use crate::oneline::parser_line;
+use crate::oneline::stopped;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ enum Chunk {
 fn chunks(text: &str, ends_statement: impl Fn(&str) -> bool) -> Vec<Chunk> {
     let mut found = Vec::new();
     let (mut sql, mut first_line) = (String::new(), 1);
-    for (index, line) in text.lines().enumerate() {
+    // Ends of lines stay as they are: they may stand inside a quote.
+    for (index, line) in text.split_inclusive('\n').enumerate() {
         if index == 0 && line.starts_with("#!") {
             sql.push('\n');
         } else if line.starts_with('\\') && ends_statement(&sql) {
@@ -91,7 +92,6 @@ fn chunks(text: &str, ends_statement: impl Fn(&str) -> bool) -> Vec<Chunk> {
             first_line = index + 2;
         } else {
             sql.push_str(line);
-            sql.push('\n');
         }
     }
     found.push(Chunk::Sql { first_line, text: sql });
@@ -103,7 +103,7 @@ fn chunks(text: &str, ends_statement: impl Fn(&str) -> bool) -> Vec<Chunk> {
 /// how many lines further it got.
 fn misplaced(script: &str, first_line: usize, error: DataFusionError) -> Failure {
     let began = statement_line(&error).unwrap_or(1);
-    let further = parser_line(&error).unwrap_or(1);
+    let further = stopped(&error).map_or(1, |at| at.line);
     let line = first_line + began - 1 + further - 1;
     let place = Place { script: script.to_string(), line };
     Failure::Statement { place, source: Box::new(error) }
@@ -143,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_backslash_inside_a_statement_is_part_of_it() {
-        let text = "SELECT '\n\\d\n';";
-        assert_eq!(cut(text), [sql(1, "SELECT '\n\\d\n';\n")]);
+        let text = "SELECT '\r\n\\d\r\n';";
+        assert_eq!(cut(text), [sql(1, text)]);
     }
 
     #[test]
     fn the_loaders_line_is_left_out_and_counted() {
-        assert_eq!(cut("#!/usr/bin/env -S milepost -f\nSELECT 1"), [sql(1, "\nSELECT 1\n")]);
+        assert_eq!(cut("#!/usr/bin/env -S milepost -f\nSELECT 1"), [sql(1, "\nSELECT 1")]);
     }
 
     #[test]

@@ -39,6 +39,8 @@ impl Source {
             source,
             next: "give the path of a script in UTF-8",
         })?;
+        // Some editors put a mark in front that says "UTF-8". It is no part of the script.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_string();
         Ok(Self { name: path.display().to_string(), text })
     }
 

@@ -111,7 +111,8 @@ fn a_memory_limit_is_kept_and_named() {
 
 #[test]
 fn a_reader_who_has_seen_enough_is_left_in_peace() {
-    let mut child = Desk::new()
+    let desk = Desk::new();
+    let mut child = desk
         .command(&["--format", "csv", "-c", "SELECT * FROM range(0, 50000000)"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

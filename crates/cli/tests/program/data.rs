@@ -87,7 +87,9 @@ fn the_demo_reuses_everything_the_second_time() {
     assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{first:?}");
     let (before, after) = first.stdout.split_once("second run").unwrap();
     assert!(before.contains(" written "), "{before}");
-    assert!(after.contains(" reused ") && !after.contains(" written "), "{after}");
+    // The tour drops one checkpoint at its end, so that one alone is written again.
+    let written: Vec<&str> = after.lines().filter(|line| line.contains(" written ")).collect();
+    assert!(after.contains(" reused ") && written.iter().all(|line| line.contains("passing")), "{after}");
     assert!(desk.path("d/.milepost/milepost.json").exists() && !desk.path(".milepost").exists());
 
     let again = run();

@@ -29,7 +29,10 @@ impl CheckpointSchema {
         let Ok(name) = CheckpointName::parse(name) else { return Ok(None) };
         let home = &self.milepost.home;
         match home.store.newest(&name).await.map_err(store_error)? {
-            Some(snapshot) => Ok(Some(named_scan(SnapshotTable::named(home.clone(), snapshot))?)),
+            Some(snapshot) => {
+                self.milepost.remember(name.as_str());
+                Ok(Some(named_scan(SnapshotTable::named(home.clone(), snapshot))?))
+            }
             None => Ok(None),
         }
     }
@@ -90,18 +93,13 @@ impl SchemaProvider for CheckpointSchema {
 }
 
 /// What the default schema itself holds under a name, checkpoints aside: "table" or "view".
-pub(crate) fn table_beneath(state: &SessionState, name: &str) -> Option<String> {
+pub(crate) fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Option<String> {
     let catalog = &state.config_options().catalog;
-    let provider = state.catalog_list().catalog(&catalog.default_catalog)?;
-    let schema = provider.schema(&catalog.default_schema)?;
-    let beneath = match schema.downcast_ref::<CheckpointSchema>() {
-        Some(ours) => Arc::clone(&ours.inner),
-        None => schema,
-    };
-    if !beneath.table_exist(name) {
+    let schema = milepost.beneath()?.catalog(&catalog.default_catalog)?.schema(&catalog.default_schema)?;
+    if !schema.table_exist(name) {
         return None;
     }
-    let is_view = futures::FutureExt::now_or_never(beneath.table_type(name))
+    let is_view = futures::FutureExt::now_or_never(schema.table_type(name))
         .is_some_and(|kind| matches!(kind, Ok(Some(TableType::View))));
     Some(if is_view { "view" } else { "table" }.to_string())
 }

@@ -54,7 +54,7 @@ pub struct PlanIdentity {
     pub determinism: Determinism,
     /// Whether a snapshot with this signature may be used at all (within its run, unless immutable).
     pub reusable: bool,
-    /// The settings that bear meaning, by key; unset ones are left out.
+    /// The settings that bear meaning, by key; unset ones are left out, values of extensions are hashed.
     pub settings: BTreeMap<String, String>,
     /// Why it is not reusable, in a sentence for people.
     pub why_not_reusable: Option<String>,
@@ -100,7 +100,7 @@ pub async fn identify(
     };
     let canonical = canonical::encode_plan(plan, &context)?;
     let determinism = determinism(plan, config, &registries.functions)?;
-    let settings = settings::meaningful(config);
+    let settings = settings::recorded(config);
     let why_not_reusable = canonical.unknown.into_iter().next().or_else(|| leaves.why_unknown());
 
     let mut out = Encoder::new();

@@ -158,14 +158,22 @@ pub fn bears_meaning(key: &str) -> bool {
     !TUNING_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) && !TUNING.contains(&key)
 }
 
-/// The settings that bear meaning and have a value, by key.
-///
-/// Values of extensions are given as hashes: they are not ours to show, and one may be a secret.
+/// DataFusion's own settings that bear meaning and have a value, by key: those that a query's text needs to mean the
+/// same again. [`ConfigOptions::set`] takes each back.
 pub fn meaningful(config: &ConfigOptions) -> BTreeMap<String, String> {
     let mut own = config.clone();
     own.extensions = Extensions::new();
-    let own = own.entries().into_iter().filter_map(|entry| Some((entry.key, entry.value?)));
-    own.chain(extensions(config)).filter(|(key, _)| bears_meaning(key)).collect()
+    let own = own.entries().into_iter().filter(|entry| bears_meaning(&entry.key));
+    own.filter_map(|entry| Some((entry.key, entry.value?))).collect()
+}
+
+/// All settings that bear meaning, for comparing: [`meaningful`] ones and those of extensions.
+///
+/// Values of extensions are given as hashes. They are not ours to show, and one may be a secret.
+pub fn recorded(config: &ConfigOptions) -> BTreeMap<String, String> {
+    let mut recorded = meaningful(config);
+    recorded.extend(extensions(config).filter(|(key, _)| bears_meaning(key)));
+    recorded
 }
 
 /// The settings of extensions. DataFusion names their keys with or without the prefix of the extension.

@@ -105,6 +105,8 @@ impl Checkpoint {
 
     /// Puts literal values in the place of placeholders. Other expressions wait for a later call.
     fn bind(&self, expressions: Vec<Expr>) -> Result<Self> {
+        // DataFusion keeps the placeholder's name as an alias of the value.
+        let expressions: Vec<Expr> = expressions.into_iter().map(Expr::unalias).collect();
         let mut values = HashMap::new();
         for (old, new) in self.parameters.iter().zip(&expressions) {
             if let (Expr::Placeholder(placeholder), Expr::Literal(value, metadata)) = (old, new) {

@@ -10,7 +10,7 @@ pub(crate) use display::CheckpointDisplay;
 pub(crate) use display_exec::DisplayPlanner;
 
 use datafusion::common::Result;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use milepost_store::CheckpointName;
 
 /// Wraps a query's plan into a [`Checkpoint`] leaf, named or not.
@@ -19,5 +19,13 @@ use milepost_store::CheckpointName;
 /// An invalid name.
 pub fn checkpoint_node(plan: LogicalPlan, name: Option<&str>) -> Result<LogicalPlan> {
     let name = name.map(CheckpointName::parse).transpose().map_err(crate::error::store_error)?;
-    Ok(Checkpoint::new(plan, name).into_plan())
+    checkpoint_plan(Checkpoint::new(plan, name))
+}
+
+/// A checkpoint as a plan of its own. A single column gets a projection on top: the optimizer asks the root of an `IN`
+/// subquery for its expression, and a leaf has none.
+pub(crate) fn checkpoint_plan(node: Checkpoint) -> Result<LogicalPlan> {
+    let columns: Vec<Expr> = node.input().schema().columns().into_iter().map(Expr::Column).collect();
+    let plan = node.into_plan();
+    if columns.len() == 1 { LogicalPlanBuilder::from(plan).project(columns)?.build() } else { Ok(plan) }
 }

@@ -1,5 +1,6 @@
 //! A fresh snapshot for a request: reused where one serves, written where none does.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::common::Result;
@@ -9,7 +10,7 @@ use milepost_store::{CheckpointName, Snapshot};
 
 use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::Resolver;
-use crate::config::OnDamage;
+use crate::config::{OnDamage, Reuse};
 use crate::error::{Error, store_error};
 use crate::stage::{Stage, Written};
 
@@ -43,7 +44,7 @@ pub(crate) struct Ensured {
     /// What the first computation took, less what this took.
     pub(crate) saved_ms: u64,
     /// The plan that ran, with its metrics; none when nothing ran.
-    pub(crate) plan: Option<std::sync::Arc<dyn ExecutionPlan>>,
+    pub(crate) plan: Option<Arc<dyn ExecutionPlan>>,
 }
 
 impl Resolver<'_> {
@@ -55,35 +56,37 @@ impl Resolver<'_> {
                 self.refuse_taken(name)?;
             }
             let resolved = self.resolve_all(request.plan).await?;
-            let mut prepared = Prepared::of(self, request, resolved).await?;
-            let mut repair = false;
-            if let Verdict::Reuse(snapshot) = &prepared.verdict {
-                match request.home.store.check_files(snapshot).await {
-                    Ok(()) => {
-                        let elapsed_ms = elapsed(started);
-                        let saved_ms = snapshot.manifest.elapsed_ms.saturating_sub(elapsed_ms);
-                        let snapshot = snapshot.clone();
-                        self.milepost.remember(snapshot.name.as_str());
-                        return Ok(Ensured {
-                            snapshot,
-                            outcome: Outcome::Reused,
-                            elapsed_ms,
-                            saved_ms,
-                            plan: None,
-                        });
-                    }
-                    Err(damage @ milepost_store::Error::Damaged { .. })
-                        if request.config.on_damage == OnDamage::Recompute =>
-                    {
-                        self.milepost.notify(format!("{damage}; it is computed again"));
-                        prepared.verdict = Verdict::Write(vec![damage.to_string()]);
-                        repair = true;
-                    }
-                    Err(error) => return Err(store_error(error)),
+            let prepared = Prepared::of(self, request, resolved).await?;
+            let reusable = match &prepared.verdict {
+                Verdict::Reuse(snapshot) => Some(snapshot),
+                Verdict::Write(_) => None,
+            };
+            let ensured = match reusable {
+                Some(snapshot) if self.is_whole(request, snapshot).await? => {
+                    reused(snapshot.clone(), started)
                 }
+                Some(_) => self.write(request, prepared, true, started).await?,
+                None => self.write(request, prepared, false, started).await?,
+            };
+            if request.home.is(&self.milepost.home) {
+                let name = ensured.snapshot.name.as_str();
+                self.milepost.remember(name);
+                self.milepost.drop_view(name);
             }
-            self.write(request, prepared, repair, started).await
+            Ok(ensured)
         })
+    }
+
+    /// Whether all files of a snapshot are there; where they are not, `on_damage` says whether that is an error.
+    async fn is_whole(&self, request: &Request<'_>, snapshot: &Snapshot) -> Result<bool> {
+        match request.home.store.check_files(snapshot).await {
+            Ok(()) => Ok(true),
+            Err(damage) if damage.is_damage() && request.config.on_damage == OnDamage::Recompute => {
+                self.milepost.notify(format!("{damage}; it is computed again"));
+                Ok(false)
+            }
+            Err(error) => Err(store_error(error)),
+        }
     }
 
     async fn write(
@@ -93,14 +96,18 @@ impl Resolver<'_> {
         repair: bool,
         started: Instant,
     ) -> Result<Ensured> {
-        let replaces =
-            if request.force || repair { prepared.newest.as_ref().map(|s| s.version) } else { None };
+        let replaces = if request.force || repair || request.config.reuse == Reuse::Off {
+            prepared.newest.as_ref().map(|s| s.version)
+        } else {
+            None
+        };
         let stage = Stage {
             milepost: &self.milepost,
             home: request.home,
             state: self.state,
             name: &prepared.name,
             plan: &prepared.plan,
+            analysed: &prepared.analysed,
             identity: prepared.identity,
             config: &request.config,
             options: request.options,
@@ -111,8 +118,6 @@ impl Resolver<'_> {
             origin: request.origin.clone().unwrap_or_else(|| self.milepost.next_origin()),
         };
         let report = stage.run().await?;
-        self.milepost.remember(prepared.name.as_str());
-        self.milepost.drop_view(prepared.name.as_str());
         let elapsed_ms = elapsed(started);
         let outcome = match report.written {
             Written::Here => Outcome::Written,
@@ -123,11 +128,17 @@ impl Resolver<'_> {
 
     /// A checkpoint may not hide a table or view of the session's default schema.
     fn refuse_taken(&self, name: &CheckpointName) -> Result<()> {
-        match crate::catalog::table_beneath(self.state, name.as_str()) {
+        match crate::catalog::table_beneath(&self.milepost, self.state, name.as_str()) {
             Some(kind) => Err(Error::NameTaken { name: name.to_string(), kind }.into()),
             None => Ok(()),
         }
     }
+}
+
+fn reused(snapshot: Snapshot, started: Instant) -> Ensured {
+    let elapsed_ms = elapsed(started);
+    let saved_ms = snapshot.manifest.elapsed_ms.saturating_sub(elapsed_ms);
+    Ensured { snapshot, outcome: Outcome::Reused, elapsed_ms, saved_ms, plan: None }
 }
 
 fn elapsed(started: Instant) -> u64 {

@@ -40,8 +40,11 @@ pub(crate) enum Verdict {
 /// A request, ready to be served.
 pub(crate) struct Prepared {
     pub(crate) name: CheckpointName,
-    /// Analysed, inner checkpoints replaced by scans.
+    /// Inner checkpoints replaced by scans; what a stage runs. The analyzer changes some plans each time it sees them, so
+    /// what runs is analysed once, when it is planned.
     pub(crate) plan: LogicalPlan,
+    /// The same, analysed: what identity is taken from.
+    pub(crate) analysed: LogicalPlan,
     pub(crate) identity: PlanIdentity,
     pub(crate) newest: Option<Snapshot>,
     pub(crate) verdict: Verdict,
@@ -62,9 +65,10 @@ impl Prepared {
         resolved: LogicalPlan,
     ) -> BoxFuture<'f, Result<Self>> {
         Box::pin(async move {
-            let plan = analyse(resolver.state, resolved)?;
+            let analysed = analyse(resolver.state, resolved.clone())?;
+            let plan = resolved;
             let milepost = &resolver.milepost;
-            let identity = identify(&plan, resolver.state, &milepost.registries, &milepost.run).await?;
+            let identity = identify(&analysed, resolver.state, &milepost.registries, &milepost.run).await?;
             let name = match &request.name {
                 Some(name) => name.clone(),
                 None => automatic_name(&identity)?,
@@ -81,7 +85,7 @@ impl Prepared {
                     content: s.manifest.content,
                 })
                 .collect();
-            Ok(Self { name, plan, identity, newest, verdict, parents, read_version })
+            Ok(Self { name, plan, analysed, identity, newest, verdict, parents, read_version })
         })
     }
 }

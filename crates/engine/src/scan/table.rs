@@ -17,8 +17,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use milepost_store::{DataFile, Snapshot};
 
+use super::reader::CheckedReaders;
 use super::statistics;
-use crate::context::Home;
+use crate::context::{Home, settings};
 use crate::error::store_error;
 
 /// A committed snapshot, read as DataFusion reads any Parquet table, but with what the manifest knows.
@@ -51,6 +52,18 @@ impl SnapshotTable {
     /// The snapshot that is read.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// Looks that every file is there and as long as it was, or, on request, that every byte of it is as it was.
+    async fn check_files(&self, whole: bool) -> Result<()> {
+        let store = &self.home.store;
+        if !whole {
+            return store.check_files(&self.snapshot).await.map_err(store_error);
+        }
+        for file in &self.snapshot.manifest.files {
+            store.verify_file(&self.snapshot.name, file).await.map_err(store_error)?;
+        }
+        Ok(())
     }
 
     fn partitioned_file(&self, file: &DataFile, ordering: Option<&LexOrdering>) -> PartitionedFile {
@@ -118,14 +131,16 @@ impl TableProvider for SnapshotTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.home.store.check_files(&self.snapshot).await.map_err(store_error)?;
+        self.check_files(settings(state).verify_reads).await?;
         let ordering = self.ordering();
         let groups = self.file_groups(state.config().target_partitions(), ordering.as_ref());
         if groups.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected(&self.schema, projection)?)));
         }
         let options = state.default_table_options().parquet;
-        let source = ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(CheckedReaders::new(&self.home, &self.snapshot)));
         let scan = FileScanConfigBuilder::new(self.home.url_in(state.runtime_env()), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics::of_snapshot(&self.snapshot.manifest, &self.schema))

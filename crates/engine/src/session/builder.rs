@@ -106,9 +106,7 @@ impl SessionBuilder {
             state = state.with_runtime_env(default_runtime()?);
         }
         let context = SessionContext::new_with_state(install(state, &milepost).build());
-        let session = Session { context, milepost };
-        session.checkpoint_names().await;
-        Ok(session)
+        Ok(Session { context, milepost })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::{MemoryCatalogProviderList, Session};
+use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, Session};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::QueryPlanner;
@@ -59,7 +59,10 @@ pub(super) fn install(mut builder: SessionStateBuilder, milepost: &Arc<Milepost>
     let (catalog, schema) =
         (config.options().catalog.default_catalog.clone(), config.options().catalog.default_schema.clone());
 
-    let list = builder.catalog_list().take().unwrap_or_else(|| Arc::new(MemoryCatalogProviderList::new()));
+    let list = builder.catalog_list().take();
+    let list: Arc<dyn CatalogProviderList> =
+        list.unwrap_or_else(|| Arc::new(MemoryCatalogProviderList::new()));
+    milepost.lay_over(&list);
     let list = Arc::new(CheckpointCatalogs::new(list, Arc::clone(milepost), catalog, schema));
 
     builder.relation_planners().get_or_insert_default().insert(0, Arc::new(InlineCheckpoint));

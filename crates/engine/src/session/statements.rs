@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Schema;
+use datafusion::common::config::ExtensionOptions;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
 use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version};
 
 use super::{Session, rows};
+use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::{Error, store_error};
 use crate::resolve::{
@@ -27,6 +31,12 @@ impl Session {
     pub async fn execute(&self, statement: &Statement) -> Result<DataFrame> {
         let batch = match &statement.kind {
             StatementKind::DataFusion(inner) => {
+                if let Some(key) = reset_of_ours(inner) {
+                    return self.reset(&key);
+                }
+                if lists_tables(&statement.text) {
+                    self.checkpoint_names().await;
+                }
                 let plan = self.context.state().statement_to_plan(inner.as_ref().clone()).await?;
                 return Box::pin(self.context.execute_logical_plan(plan)).await;
             }
@@ -49,7 +59,16 @@ impl Session {
         self.context.read_batch(batch)
     }
 
-    async fn create(&self, create: &CreateCheckpoint) -> Result<arrow::array::RecordBatch> {
+    /// DataFusion's RESET knows the settings of DataFusion only.
+    fn reset(&self, key: &str) -> Result<DataFrame> {
+        let default = MilepostConfig::default().entries().into_iter().find(|entry| entry.key == key);
+        let value = default.and_then(|entry| entry.value).unwrap_or_default();
+        let state = self.context.state_ref();
+        state.write().config_mut().options_mut().set(key, &value)?;
+        self.context.read_batch(RecordBatch::new_empty(Arc::new(Schema::empty())))
+    }
+
+    async fn create(&self, create: &CreateCheckpoint) -> Result<RecordBatch> {
         let state = self.context.state();
         let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
         if !settings(&state).enabled {
@@ -87,18 +106,18 @@ impl Session {
     }
 
     /// With `milepost.enabled = false` a checkpoint is a view, so that a script can be run with and without.
-    fn create_view(&self, create: &CreateCheckpoint, plan: LogicalPlan) -> Result<arrow::array::RecordBatch> {
+    fn create_view(&self, create: &CreateCheckpoint, plan: LogicalPlan) -> Result<RecordBatch> {
         let state = self.context.state();
         let name = create.name.as_str();
         settings(&state).with_options(&create.options)?;
-        if let Some(kind) = crate::catalog::table_beneath(&state, name) {
+        if let Some(kind) = crate::catalog::table_beneath(&self.milepost, &state, name) {
             return Err(Error::NameTaken { name: name.to_string(), kind }.into());
         }
         self.milepost.set_view(name, Arc::new(ViewTable::new(plan, Some(create.query_text.clone()))));
         rows::viewed(name)
     }
 
-    async fn refresh(&self, name: &CheckpointName, force: bool) -> Result<arrow::array::RecordBatch> {
+    async fn refresh(&self, name: &CheckpointName, force: bool) -> Result<RecordBatch> {
         let state = self.context.state();
         let snapshot = self.snapshot(name, None).await?;
         let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Stage);
@@ -115,7 +134,7 @@ impl Session {
         name: &CheckpointName,
         if_exists: bool,
         version: Option<Version>,
-    ) -> Result<arrow::array::RecordBatch> {
+    ) -> Result<RecordBatch> {
         if version.is_none() && self.milepost.drop_view(name.as_str()) {
             return rows::dropped(name.as_str(), &[]);
         }
@@ -137,7 +156,7 @@ impl Session {
         }
     }
 
-    async fn show_checkpoints(&self, like: Option<&str>) -> Result<arrow::array::RecordBatch> {
+    async fn show_checkpoints(&self, like: Option<&str>) -> Result<RecordBatch> {
         let state = self.context.state();
         let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Peek);
         let mut found = Vec::new();
@@ -154,7 +173,7 @@ impl Session {
         rows::checkpoints(&found)
     }
 
-    async fn show_snapshots(&self, name: &CheckpointName) -> Result<arrow::array::RecordBatch> {
+    async fn show_snapshots(&self, name: &CheckpointName) -> Result<RecordBatch> {
         let live = self.store().live(name).await.map_err(store_error)?;
         if live.is_empty() {
             return Err(self.missing(name, None).await?.into());
@@ -186,16 +205,14 @@ impl Session {
         })
     }
 
-    async fn explain(
-        &self,
-        create: &CreateCheckpoint,
-        analyze: bool,
-        verbose: bool,
-    ) -> Result<arrow::array::RecordBatch> {
+    async fn explain(&self, create: &CreateCheckpoint, analyze: bool, verbose: bool) -> Result<RecordBatch> {
         let state = self.context.state();
         let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
         if analyze {
             return self.explain_analyze(&state, create, &plan).await;
+        }
+        if let Some(kind) = crate::catalog::table_beneath(&self.milepost, &state, create.name.as_str()) {
+            return Err(Error::NameTaken { name: create.name.to_string(), kind }.into());
         }
         let request = self.request(&state, create, &plan)?;
         let (verdict, plan) = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
@@ -215,7 +232,7 @@ impl Session {
         state: &SessionState,
         create: &CreateCheckpoint,
         plan: &LogicalPlan,
-    ) -> Result<arrow::array::RecordBatch> {
+    ) -> Result<RecordBatch> {
         let ensured = self.ensure(state, create, plan).await?;
         let Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan } = &ensured;
         let (name, version, manifest) = (&snapshot.name, snapshot.version, &snapshot.manifest);
@@ -233,6 +250,20 @@ impl Session {
         }
         rows::explanation(&shown)
     }
+}
+
+/// The key of `RESET milepost.…`.
+fn reset_of_ours(statement: &DFStatement) -> Option<String> {
+    let DFStatement::Reset(reset) = statement else { return None };
+    let ResetStatement::Variable(name) = reset;
+    let key = name.to_string().replace('"', "").to_ascii_lowercase();
+    key.starts_with("milepost.").then_some(key)
+}
+
+/// Whether a statement asks the catalog for all names; checkpoints are listed for it first.
+fn lists_tables(text: &str) -> bool {
+    let text = text.trim_start().to_ascii_lowercase();
+    text.starts_with("show") || text.contains("information_schema")
 }
 
 /// SQL's LIKE over a name.

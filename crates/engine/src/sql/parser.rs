@@ -259,7 +259,10 @@ impl OurParser<'_> {
 
     /// The text from the next token on, without a closing semicolon.
     fn rest(&self) -> &str {
-        let TokenWithSpan { span, .. } = self.inner.parser.peek_token_ref();
+        let TokenWithSpan { span, token } = self.inner.parser.peek_token_ref();
+        if *token == Token::EOF {
+            return "";
+        }
         let tokens = tokenize(self.sql, self.dialect).unwrap_or_default();
         let here = super::tokens::offset(self.sql, span.start);
         let end = tokens.iter().rfind(|t| t.token != Token::SemiColon).map_or(0, |t| t.bytes.end);

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -44,8 +44,10 @@ pub(crate) struct Stage<'a> {
     pub(crate) home: &'a Home,
     pub(crate) state: &'a SessionState,
     pub(crate) name: &'a CheckpointName,
-    /// The analysed plan, its inner checkpoints replaced by scans.
+    /// What runs: its inner checkpoints are scans.
     pub(crate) plan: &'a LogicalPlan,
+    /// The same, analysed: what identity is taken from.
+    pub(crate) analysed: &'a LogicalPlan,
     pub(crate) identity: PlanIdentity,
     pub(crate) config: &'a MilepostConfig,
     pub(crate) options: &'a [(String, String)],
@@ -84,11 +86,13 @@ impl Stage<'_> {
         Self: 'f,
     {
         Box::pin(async move {
-            let schema: SchemaRef = Arc::new(schema_of(self.plan));
-            milepost_store::check_schema(&schema).map_err(store_error)?;
+            // Refused before any work starts: planning may already read files.
+            milepost_store::check_schema(self.plan.schema().as_arrow()).map_err(store_error)?;
             self.home.store.set_durability(self.config.durability);
             let state = self.pinned_state();
             let plan = self.physical_plan(&state).await?;
+            let schema = result_schema(self.plan, plan.as_ref());
+            milepost_store::check_schema(&schema).map_err(store_error)?;
             let spec = AttemptSpec {
                 signature: self.identity.signature,
                 fingerprint: self.identity.fingerprint,
@@ -139,7 +143,8 @@ impl Stage<'_> {
             for _ in 0..PLANNINGS {
                 forget_cached_files(state);
                 let plan = state.create_physical_plan(self.plan).await?;
-                let again = identify(self.plan, state, &self.milepost.registries, &self.milepost.run).await?;
+                let again =
+                    identify(self.analysed, state, &self.milepost.registries, &self.milepost.run).await?;
                 if again.signature == self.identity.signature || !again.reusable {
                     return bound_partitions(plan, state.config().target_partitions());
                 }
@@ -252,9 +257,14 @@ fn this_process(run: &str) -> Owner {
     Owner { host, pid: std::process::id(), run: run.to_string() }
 }
 
-/// The plan's output as an Arrow schema: names may repeat.
-pub(crate) fn schema_of(plan: &LogicalPlan) -> Schema {
-    plan.schema().as_arrow().clone()
+/// The result's schema: names and metadata are the query's, types are those of the rows that come. Names may repeat.
+fn result_schema(plan: &LogicalPlan, running: &dyn ExecutionPlan) -> SchemaRef {
+    let (wanted, given) = (plan.schema().as_arrow(), running.schema());
+    let fields = wanted.fields().iter().zip(given.fields()).map(|(wanted, given)| {
+        let nullable = wanted.is_nullable() || given.is_nullable();
+        wanted.as_ref().clone().with_data_type(given.data_type().clone()).with_nullable(nullable)
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), wanted.metadata().clone()))
 }
 
 fn partitions(plan: &Arc<dyn ExecutionPlan>) -> usize {

@@ -55,9 +55,9 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug)]
 struct Hint;
 
-/// Options for overwriting an object that nothing relies on.
-pub(crate) fn hint_options() -> PutOptions {
-    let mut options = PutOptions::from(PutMode::Overwrite);
+/// Options for writing an object that nothing relies on.
+pub(crate) fn hint_options(mode: PutMode) -> PutOptions {
+    let mut options = PutOptions::from(mode);
     options.extensions.insert(Hint);
     options
 }
@@ -75,6 +75,9 @@ struct Shared {
     sync: AtomicBool,
     swept: Mutex<bool>,
     synced: Synced,
+    /// Lets tests see what happens when the disk does not confirm a directory.
+    #[cfg(test)]
+    failing: AtomicBool,
 }
 
 impl fmt::Display for DurableFileSystem {
@@ -91,7 +94,16 @@ impl DurableFileSystem {
     pub fn new(root: PathBuf, durability: Durability, clock: Arc<dyn Clock>) -> Self {
         let sync = AtomicBool::new(durability == Durability::Fsync);
         let (swept, synced) = (Mutex::new(false), Synced::default());
-        Self { shared: Arc::new(Shared { root, clock, sync, swept, synced }) }
+        let shared = Shared {
+            root,
+            clock,
+            sync,
+            swept,
+            synced,
+            #[cfg(test)]
+            failing: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The root directory.
@@ -109,6 +121,11 @@ impl DurableFileSystem {
     #[must_use]
     pub fn durability(&self) -> Durability {
         if self.shared.sync.load(Ordering::Relaxed) { Durability::Fsync } else { Durability::None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fail_directory_syncs(&self, fail: bool) {
+        self.shared.failing.store(fail, Ordering::Relaxed);
     }
 
     /// Syncs a directory whose entries up to `mark` were written by others, unless that was done before.

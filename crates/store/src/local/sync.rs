@@ -77,7 +77,7 @@ impl Shared {
             }
         }
         match self.root.parent() {
-            Some(parent) if self.syncs() => sync_if_possible(parent),
+            Some(parent) if self.syncs() => self.sync_if_possible(parent),
             _ => Ok(()),
         }
     }
@@ -87,12 +87,28 @@ impl Shared {
         if !self.syncs() {
             return Ok(());
         }
-        sync_now(directory).map_err(|source| failed_sync(directory, source))
+        self.sync_now(directory).map_err(|source| failed_sync(directory, source))
     }
 
     /// Syncs a directory that others have changed. A read-only disk has nothing to sync.
     pub(super) fn sync_foreign(&self, location: &Path) -> Result<()> {
-        sync_if_possible(&self.resolve(location)?)
+        self.sync_if_possible(&self.resolve(location)?)
+    }
+
+    /// Syncs, unless this process may not, or the disk has no such thing.
+    fn sync_if_possible(&self, directory: &FilePath) -> Result<()> {
+        match self.sync_now(directory) {
+            Err(error) if !is_beyond_us(error.kind()) => Err(failed_sync(directory, error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_now(&self, directory: &FilePath) -> io::Result<()> {
+        #[cfg(test)]
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the disk is broken"));
+        }
+        File::open(directory)?.sync_all()
     }
 }
 
@@ -108,25 +124,14 @@ fn create_directory(directory: &FilePath) -> Result<()> {
     }
 }
 
-fn sync_now(directory: &FilePath) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Syncs, unless this process may not, or the disk has no such thing.
-fn sync_if_possible(directory: &FilePath) -> Result<()> {
-    match sync_now(directory) {
-        Err(error)
-            if !matches!(
-                error.kind(),
-                ErrorKind::PermissionDenied
-                    | ErrorKind::ReadOnlyFilesystem
-                    | ErrorKind::InvalidInput
-                    | ErrorKind::Unsupported
-                    | ErrorKind::NotFound
-            ) =>
-        {
-            Err(failed_sync(directory, error))
-        }
-        _ => Ok(()),
-    }
+/// Errors of a directory that this process may not sync, or that has nothing to sync.
+const fn is_beyond_us(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::InvalidInput
+            | ErrorKind::Unsupported
+            | ErrorKind::NotFound
+    )
 }

@@ -90,9 +90,42 @@ impl<B: LogBody> Log<B> {
     /// Writes the hint where to start looking. It is never trusted, so a failure is only traced.
     pub async fn write_tail(&self, slot: Slot) {
         let payload = PutPayload::from(format!("{slot}\n").into_bytes());
-        let options = local::hint_options();
+        let options = local::hint_options(PutMode::Overwrite);
         if let Err(error) = self.objects.put_opts(&self.tail, payload, options).await {
             tracing::debug!(tail = %self.tail, %error, "the hint was not written");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::local::{Durability, DurableFileSystem};
+
+    /// The entry got its name, but the disk did not confirm it: a read shows it, and a power cut may take it.
+    #[tokio::test]
+    async fn an_entry_that_the_disk_did_not_confirm_is_not_read_back_as_success() {
+        let root = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let disk = DurableFileSystem::new(root.path().to_owned(), Durability::Fsync, Arc::clone(&clock));
+        let log: Log<String> = Log::new(Arc::new(disk.clone()), Path::from("log"), Path::from("tail"), clock);
+        let first = log.draft(None, "first".to_owned()).unwrap();
+        assert!(matches!(log.append(&first).await, Ok(AppendOutcome::Appended(Slot(0)))));
+
+        let second = log.draft(Some(first.entry()), "second".to_owned()).unwrap();
+        disk.fail_directory_syncs(true);
+        let result = log.append(&second).await;
+        assert!(matches!(result, Err(Error::UnknownOutcome { .. })), "{result:?}");
+        assert!(log.read(Slot(1)).await.unwrap().is_some(), "the entry can be seen all the same");
+        // Another process may not build on it either, until the disk confirms its directory.
+        let on_disk = log.clone().on_disk(Some(Arc::new(disk.clone())));
+        assert!(on_disk.newest().await.is_err());
+        disk.fail_directory_syncs(false);
+        assert_eq!(on_disk.newest().await.unwrap().map(|entry| entry.slot), Some(Slot(1)));
     }
 }

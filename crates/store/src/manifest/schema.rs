@@ -75,8 +75,42 @@ fn check_type(data_type: &DataType, column: &str) -> Result<(), Error> {
         | DataType::LargeListView(field)
         | DataType::FixedSizeList(field, _)
         | DataType::Map(field, _) => below(field),
-        DataType::Dictionary(_, value) => check_type(value, column),
+        DataType::Dictionary(key, value) => match dictionary_refusal(key, value) {
+            Some(reason) => refuse(reason),
+            None => check_type(value, column),
+        },
         _ => Ok(()),
+    }
+}
+
+/// Why a dictionary cannot be read back, if it cannot. Only what is known to come back is let in.
+fn dictionary_refusal(key: &DataType, value: &DataType) -> Option<&'static str> {
+    match key {
+        // Every batch has its own keys, but a file's dictionary holds the values of all of them.
+        DataType::Int8 | DataType::UInt8 => Some("a file may have more values than its keys can count"),
+        _ if readable_in_dictionary(value) => None,
+        _ => Some("Parquet does not give a dictionary of such values back"),
+    }
+}
+
+fn readable_in_dictionary(value: &DataType) -> bool {
+    match value {
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::FixedSizeBinary(_)
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Timestamp(_, _) => true,
+        DataType::Decimal32(_, _) | DataType::Decimal64(_, _) => true,
+        // Longer ones are stored as bytes, which come back as no decimal.
+        DataType::Decimal128(precision, _) => *precision <= 18,
+        other => other.is_integer(),
     }
 }
 

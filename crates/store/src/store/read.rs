@@ -128,10 +128,7 @@ impl Store {
     pub async fn check_files(&self, snapshot: &Snapshot) -> Result<(), Error> {
         let checks: Vec<_> =
             snapshot.manifest.files.iter().map(|file| self.check_file(&snapshot.name, file)).collect();
-        futures::stream::iter(checks)
-            .buffer_unordered(REQUESTS)
-            .try_collect()
-            .await
+        futures::stream::iter(checks).buffer_unordered(REQUESTS).try_collect().await
     }
 
     async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, DictionaryArray, Float64Array, Int8Array, Int64Array, ListArray, RecordBatch, StringArray,
-    StringViewArray,
+    Array, ArrayRef, DictionaryArray, Float64Array, Int8Array, Int64Array, ListArray, RecordBatch,
+    StringArray, StringViewArray,
 };
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int8Type, Int64Type, Schema, SchemaRef};
@@ -140,7 +140,8 @@ fn how_values_lie_in_memory_never_counts() {
     let long = "a value of more than twelve bytes";
     // The same strings, with other buffers behind them.
     let fresh: ArrayRef = Arc::new(StringViewArray::from(vec![Some("x"), None, Some(long)]));
-    let wide: ArrayRef = Arc::new(StringViewArray::from(vec![Some("unused, but long enough"), Some("x"), None, Some(long)]));
+    let wide: ArrayRef =
+        Arc::new(StringViewArray::from(vec![Some("unused, but long enough"), Some("x"), None, Some(long)]));
     assert_eq!(hash(&[one_column(fresh)], true), hash(&[one_column(wide.slice(1, 3))], true));
     // The same dictionary values behind other keys, one of them unused, and a null key or a null value.
     let dictionary = |keys: Vec<Option<i8>>, values: Vec<Option<&str>>| -> ArrayRef {
@@ -160,10 +161,13 @@ fn how_values_lie_in_memory_never_counts() {
     assert_eq!(hash(&[one_column(list(vec![]))], true), hash(&[one_column(list(vec![8, 9]))], true));
     assert_ne!(
         hash(&[one_column(list(vec![]))], true),
-        hash(&[one_column(Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([
-            Some(vec![Some(1), Some(2)]),
-            Some(vec![]),
-        ])))], true),
+        hash(
+            &[one_column(Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([
+                Some(vec![Some(1), Some(2)]),
+                Some(vec![]),
+            ])))],
+            true
+        ),
         "a null list is no empty list"
     );
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use milepost_store::{Error, Slot, Store, Version};
 use milepost_testkit::FaultStore;
-use object_store::path::Path;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 use crate::support::*;
 
@@ -45,7 +45,10 @@ async fn a_cut_or_edited_newest_entry_is_damage_and_nothing_older_is_served() {
         assert_ne!(edited, whole);
         write(&faults, &path, edited).await;
         let error = store.newest(&name()).await.unwrap_err();
-        assert!(matches!(error, Error::Damaged { .. }) && error.is_damage() && names(&error, &path), "{error}");
+        assert!(
+            matches!(error, Error::Damaged { .. }) && error.is_damage() && names(&error, &path),
+            "{error}"
+        );
         assert!(try_commit(&store, "next", &[9]).await.is_err(), "nobody builds on it either");
     }
     write(&faults, &path, whole).await;
@@ -146,7 +149,10 @@ async fn a_missing_short_swapped_or_flipped_file_is_named_with_size_and_checksum
         let error = store.check_files(&one).await.unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }) && names(&error, &path), "{error}");
         let text = error.to_string();
-        assert!(text.contains(&format!("{} bytes", whole.len())) && text.contains(&format!("found {short} bytes")));
+        assert!(
+            text.contains(&format!("{} bytes", whole.len()))
+                && text.contains(&format!("found {short} bytes"))
+        );
         assert!(text.contains(&file.checksum.hex()));
     }
     let mut flipped = whole.to_vec();

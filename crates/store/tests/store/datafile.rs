@@ -30,7 +30,8 @@ async fn write_groups(store: &Store, rows_per_batch: i64, batches: i64) -> (Data
         writer.write(&rows(&ids)).await.unwrap();
     }
     let file = writer.finish().await.unwrap();
-    let bytes = store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
+    let bytes =
+        store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
     (file, bytes)
 }
 
@@ -86,6 +87,31 @@ async fn a_flipped_byte_is_found_in_a_chunk_or_in_the_footer() {
         footer[at] ^= 1;
     }
     assert!(file.check_footer(&footer[1..]).is_err());
+}
+
+/// A writer under memory pressure closes its row groups early.
+#[tokio::test]
+async fn a_row_group_closed_early_is_covered_as_well() {
+    let (store, _) = faulty().await;
+    let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
+    let mut writer = DataFileWriter::create(&attempt, UnitNumber(0), schema(), small_groups()).unwrap();
+    writer.flush_row_group().await.unwrap();
+    for start in [0, 40, 80] {
+        writer.write(&rows(&(start..start + 40).collect::<Vec<_>>())).await.unwrap();
+        writer.flush_row_group().await.unwrap();
+    }
+    let file = writer.finish().await.unwrap();
+    store.verify_file(&name(), &file).await.unwrap();
+    let bytes =
+        store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
+    let metadata = metadata(&bytes);
+    assert_eq!((file.chunks.len(), metadata.num_row_groups()), (3, 3));
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        let (start, length) = group.column(0).byte_range();
+        let range = usize::try_from(start).unwrap()..usize::try_from(start + length).unwrap();
+        file.check_chunk(index, 0, &bytes[range]).unwrap();
+    }
+    file.check_footer(&bytes[bytes.len() - file.footer_len as usize..]).unwrap();
 }
 
 /// The page indexes decide which pages a reader skips, so they must be covered as well.
@@ -149,7 +175,8 @@ async fn columns_of_one_name_are_stored_by_place() {
         DataFileWriter::create(&attempt, UnitNumber(0), stored_schema(&twins), small_groups()).unwrap();
     writer.write(&batch).await.unwrap();
     let file = writer.finish().await.unwrap();
-    let bytes = store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
+    let bytes =
+        store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
     let metadata = metadata(&bytes);
     let columns = metadata.file_metadata().schema_descr().columns().iter();
     assert_eq!(columns.map(|column| column.name().to_owned()).collect::<Vec<_>>(), ["c0", "c1"]);

@@ -99,7 +99,8 @@ async fn objects_can_be_overwritten_copied_and_deleted() {
     assert!(matches!(store.delete(&a).await, Err(Error::NotFound { .. })));
     assert!(matches!(read(&store, "x/a").await, Err(Error::NotFound { .. })));
     assert_eq!(read(&store, "y/b").await.unwrap(), "two");
-    let update = PutOptions::from(PutMode::Update(object_store::UpdateVersion { e_tag: None, version: None }));
+    let update =
+        PutOptions::from(PutMode::Update(object_store::UpdateVersion { e_tag: None, version: None }));
     assert!(matches!(store.put_opts(&b, "x".into(), update).await, Err(Error::NotSupported { .. })));
 }
 
@@ -113,7 +114,10 @@ async fn ranges_heads_and_conditions() {
     assert_eq!((head.size, &head.e_tag), (10, &put.e_tag));
     assert_eq!(store.get_range(&path, 2..5).await.unwrap(), "234");
     assert_eq!(store.get_ranges(&path, &[0..1, 8..10]).await.unwrap(), ["0", "89"]);
-    assert!(store.get_ranges(&path, &[8..11]).await.is_err(), "a range past the end is an error, not fewer bytes");
+    assert!(
+        store.get_ranges(&path, &[8..11]).await.is_err(),
+        "a range past the end is an error, not fewer bytes"
+    );
     let wrong = GetOptions { if_match: Some("other".to_owned()), ..GetOptions::default() };
     assert!(matches!(store.get_opts(&path, wrong).await, Err(Error::Precondition { .. })));
     let right = GetOptions { if_match: put.e_tag.clone(), ..GetOptions::default() };
@@ -182,7 +186,9 @@ async fn only_the_owner_may_look() {
     let file = path.join("checkpoints/trips").join(&snapshot.manifest.files[0].path);
     assert_eq!(mode(&file), 0o600);
     assert_eq!(mode(&path.join("milepost.json")), 0o600);
-    for directory in file.ancestors().skip(1).take_while(|directory| directory.starts_with(root.path().join("deep"))) {
+    for directory in
+        file.ancestors().skip(1).take_while(|directory| directory.starts_with(root.path().join("deep")))
+    {
         assert_eq!(mode(directory), 0o700, "{}", directory.display());
     }
     assert!(names(&path).iter().all(|name| !name.contains(TEMP)));
@@ -258,7 +264,7 @@ async fn a_file_where_a_directory_belongs_is_an_error_that_says_so() {
     create(&store, "a", "x").await.unwrap();
     let error = create(&store, "a/b", "x").await.unwrap_err();
     assert!(!matches!(error, Error::AlreadyExists { .. }), "{error}");
-    assert!(error.to_string().contains("not a directory") || error.to_string().contains("Not a directory"), "{error}");
+    assert!(error.to_string().contains("a file stands where a directory belongs"), "{error}");
 }
 
 #[tokio::test]
@@ -289,9 +295,11 @@ async fn a_store_on_disk_is_plain_files() {
         format!("index/{}/trips@1", signature("1")),
     ];
     expected.sort();
-    let files: Vec<_> = names(root.path()).into_iter().filter(|name| root.path().join(name).is_file()).collect();
+    let files: Vec<_> =
+        names(root.path()).into_iter().filter(|name| root.path().join(name).is_file()).collect();
     assert_eq!(files, expected);
-    let text = std::fs::read_to_string(root.path().join("checkpoints/trips/log/00000000000000000000.json")).unwrap();
+    let text =
+        std::fs::read_to_string(root.path().join("checkpoints/trips/log/00000000000000000000.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["body"]["entry"]["commit"]["manifest"]["schema"]["columns"][0]["name"], "id");
     assert_eq!(json["body"]["state"]["last_version"], 1);

@@ -104,7 +104,11 @@ async fn hints_may_fail() {
     commit(&store, "a", &[1]).await;
     commit(&store, "b", &[2]).await;
     assert_eq!(versions(&store).await, [1, 2]);
-    assert_eq!(store.find(signature("a")).await.unwrap(), None, "without a hint it is not found, which is safe");
+    assert_eq!(
+        store.find(signature("a")).await.unwrap(),
+        None,
+        "without a hint it is not found, which is safe"
+    );
 }
 
 #[tokio::test]

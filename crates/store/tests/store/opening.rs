@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use milepost_store::{Error, PROBE_WRITERS, Store};
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::ObjectStoreExt;
 
 use crate::support::*;
 
@@ -33,7 +33,8 @@ async fn schemes_that_are_not_built_in_are_named() {
 #[tokio::test]
 async fn no_secret_of_a_display_url_is_kept() {
     let url = "s3://key:secret@bucket/x?token=hidden";
-    let store = Store::with_object_store(Arc::new(InMemory::new()), Path::default(), url, options()).await.unwrap();
+    let store =
+        Store::with_object_store(Arc::new(InMemory::new()), Path::default(), url, options()).await.unwrap();
     assert_eq!(store.url(), "s3://bucket/x");
     assert!(!format!("{store:?}").contains("secret"));
 }
@@ -143,7 +144,10 @@ async fn a_full_disk_is_said_wherever_it_fills_up() {
         faults.add(Rule::on(Operation::Put, Fault::FillDisk).path(path));
         let error = try_commit(&store, "1", &[1]).await.unwrap_err();
         let text = error.to_string();
-        assert!(matches!(&error, Error::DiskFull { path: full, .. } if full.contains(path)), "{path}: {text}");
+        assert!(
+            matches!(&error, Error::DiskFull { path: full, .. } if full.contains(path)),
+            "{path}: {text}"
+        );
         assert!(text.contains("No space left") && text.contains("free some space"), "{text}");
         faults.heal();
         assert_eq!(newest(&store).await, None);

@@ -34,7 +34,10 @@ async fn writers_agree(stores: Vec<Store>) {
     let mut committed = vec![];
     for task in tasks {
         let mine = task.await.unwrap();
-        assert!(mine.is_sorted_by(|a, b| a.version < b.version), "a writer's later commit has a later version");
+        assert!(
+            mine.is_sorted_by(|a, b| a.version < b.version),
+            "a writer's later commit has a later version"
+        );
         committed.extend(mine);
     }
     let all: BTreeSet<u64> = committed.iter().map(|snapshot| snapshot.version.0).collect();
@@ -143,7 +146,8 @@ async fn increment(store: &Store, writer: usize, step: u64) {
     loop {
         let read = store.newest(&name()).await.unwrap().unwrap();
         let value = read_ids(store, &read).await[0] + 1;
-        let (attempt, mut manifest) = staged(store, &format!("{writer} {step} {value}"), &[value]).await.unwrap();
+        let (attempt, mut manifest) =
+            staged(store, &format!("{writer} {step} {value}"), &[value]).await.unwrap();
         manifest.read_version = Some(read.version);
         manifest.origin = Origin { run: format!("run {writer}"), step, node: 0 };
         match attempt.commit(draft(manifest), &Unchanged).await.unwrap() {

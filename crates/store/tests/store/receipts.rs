@@ -34,7 +34,10 @@ async fn a_file_without_a_receipt_cannot_be_committed() {
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
     let file = write_file(&attempt, 0, &[1]).await.unwrap();
     let result = attempt.commit(draft(manifest(signature("a"), vec![file])), &Unchanged).await;
-    assert!(matches!(&result, Err(Error::Invariant { detail, .. }) if detail.contains("unit 0")), "{result:?}");
+    assert!(
+        matches!(&result, Err(Error::Invariant { detail, .. }) if detail.contains("unit 0")),
+        "{result:?}"
+    );
     assert_eq!(newest(&store).await, None);
 }
 
@@ -45,14 +48,8 @@ async fn a_manifest_names_all_files_of_a_unit() {
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
     let files =
         vec![write_file(&attempt, 0, &[1]).await.unwrap(), write_file(&attempt, 0, &[2]).await.unwrap()];
-    let receipt = Receipt::new(
-        attempt.id(),
-        UnitNumber(0),
-        signature("a"),
-        serde_json::Value::Null,
-        files.clone(),
-        1,
-    );
+    let receipt =
+        Receipt::new(attempt.id(), UnitNumber(0), signature("a"), serde_json::Value::Null, files.clone(), 1);
     attempt.write_receipt(receipt).await.unwrap();
     let result = attempt.commit(draft(manifest(signature("a"), files[..1].to_vec())), &Unchanged).await;
     assert!(matches!(result, Err(Error::Invariant { .. })), "{result:?}");
@@ -64,14 +61,8 @@ async fn a_receipt_must_be_of_its_attempt_and_agree_with_itself() {
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
     let other = store.begin(&name(), spec(signature("a"))).await.unwrap();
     let file = write_file(&attempt, 3, &[1]).await.unwrap();
-    let good = Receipt::new(
-        attempt.id(),
-        UnitNumber(3),
-        signature("a"),
-        serde_json::Value::Null,
-        vec![file],
-        1,
-    );
+    let good =
+        Receipt::new(attempt.id(), UnitNumber(3), signature("a"), serde_json::Value::Null, vec![file], 1);
     let bad = [
         Receipt { attempt: other.id(), ..good.clone() },
         Receipt { unit: UnitNumber(4), ..good.clone() },

@@ -40,7 +40,9 @@ async fn rule_1_dropping_a_checkpoint_closes_what_was_begun_before() {
     let (store, _) = faulty().await;
     commit(&store, "old", &[0]).await;
     let (before, manifest_before) = staged(&store, "before", &[1]).await.unwrap();
-    assert!(matches!(store.drop_checkpoint(&name()).await.unwrap(), DropOutcome::Dropped(gone) if gone.len() == 1));
+    assert!(
+        matches!(store.drop_checkpoint(&name()).await.unwrap(), DropOutcome::Dropped(gone) if gone.len() == 1)
+    );
     let (after, manifest_after) = staged(&store, "after", &[2]).await.unwrap();
     assert_eq!(before.commit(draft(manifest_before), &Unchanged).await.unwrap(), CommitOutcome::Closed);
     assert_eq!(committed(after.commit(draft(manifest_after), &Unchanged).await.unwrap()), Version(2));

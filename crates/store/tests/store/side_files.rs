@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use milepost_store::{
-    Attempt, DataFile, Error, MAX_INLINE, Receipt, Signature, SourceObject, SourceVersion, UnitNumber, Version,
+    Attempt, DataFile, Error, MAX_INLINE, Receipt, Signature, SourceObject, SourceVersion, UnitNumber,
+    Version,
 };
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -12,7 +13,9 @@ use crate::support::*;
 async fn many_files(attempt: &Attempt, signature: Signature, count: usize) -> Vec<DataFile> {
     let first = write_file(attempt, 0, &[1]).await.unwrap();
     let mut files = vec![first.clone()];
-    files.extend((1..count).map(|_| DataFile { path: attempt.new_unit_file(UnitNumber(0)).0, ..first.clone() }));
+    files.extend(
+        (1..count).map(|_| DataFile { path: attempt.new_unit_file(UnitNumber(0)).0, ..first.clone() }),
+    );
     let receipt =
         Receipt::new(attempt.id(), UnitNumber(0), signature, serde_json::Value::Null, files.clone(), 1);
     attempt.write_receipt(receipt).await.unwrap().files
@@ -35,7 +38,11 @@ fn sources(count: u64) -> Vec<SourceVersion> {
         objects,
         note: Some("note".to_owned()),
     };
-    vec![source("none", vec![]), source("many", (0..count).map(object).collect()), source("one", vec![object(7)])]
+    vec![
+        source("none", vec![]),
+        source("many", (0..count).map(object).collect()),
+        source("one", vec![object(7)]),
+    ]
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeListArray,
-    LargeListViewArray, ListArray, ListViewArray, MapArray, NullArray, RecordBatch, StructArray, new_null_array,
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeListArray, Int32Array, Int64Array,
+    LargeListArray, LargeListViewArray, ListArray, ListViewArray, MapArray, NullArray, RecordBatch,
+    StructArray, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, concat};
@@ -73,7 +74,8 @@ fn plain_types() -> Vec<DataType> {
 
 fn nested_types(inner: &DataType) -> Vec<DataType> {
     let item = Arc::new(Field::new_list_field(inner.clone(), true));
-    let required = Arc::new(Field::new("other_name", inner.clone(), false));
+    // A column of nulls cannot be one without nulls.
+    let required = Arc::new(Field::new("other_name", inner.clone(), *inner == DataType::Null));
     let key = Field::new("keys", DataType::Utf8, false);
     let entries = DataType::Struct(Fields::from(vec![key, Field::new("values", inner.clone(), true)]));
     vec![
@@ -102,10 +104,8 @@ fn dictionaries() -> Vec<DataType> {
         DataType::UInt32,
         DataType::UInt64,
     ];
-    let mut types: Vec<_> = keys
-        .into_iter()
-        .map(|key| DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8)))
-        .collect();
+    let mut types: Vec<_> =
+        keys.into_iter().map(|key| DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))).collect();
     for value in plain_types() {
         types.push(DataType::Dictionary(Box::new(DataType::Int32), Box::new(value)));
     }
@@ -122,7 +122,8 @@ fn sample(data_type: &DataType, nulls: bool) -> Option<ArrayRef> {
             let width = usize::try_from(*width).ok()?;
             let value = |row: u8| (!nulls || row != 1).then(|| vec![row; width]);
             let values = (0..5).map(value);
-            let array = FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, i32::try_from(width).ok()?);
+            let array =
+                FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, i32::try_from(width).ok()?);
             Some(Arc::new(array.ok()?))
         }
         DataType::List(field) => {
@@ -171,7 +172,8 @@ fn values_for(field: &Field) -> Option<ArrayRef> {
 fn plain_sample(data_type: &DataType, nulls: bool) -> Option<ArrayRef> {
     let second = (!nulls).then_some(7);
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), second, Some(3), Some(100), Some(0)]));
-    let small: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), second.map(|_| 7), Some(3), Some(100), Some(0)]));
+    let small: ArrayRef =
+        Arc::new(Int32Array::from(vec![Some(1), second.map(|_| 7), Some(3), Some(100), Some(0)]));
     let text = cast(&numbers, &DataType::Utf8).ok()?;
     // Date64 must be whole days for Parquet's date.
     let days: ArrayRef = cast(&cast(&small, &DataType::Date32).ok()?, &DataType::Date64).ok()?;
@@ -183,9 +185,9 @@ fn plain_sample(data_type: &DataType, nulls: bool) -> Option<ArrayRef> {
         };
         return cast(&values, data_type).ok();
     }
-    [days, numbers, small, text]
-        .into_iter()
-        .find_map(|array| cast(&array, data_type).ok().filter(|made| made.logical_null_count() == usize::from(nulls)))
+    [days, numbers, small, text].into_iter().find_map(|array| {
+        cast(&array, data_type).ok().filter(|made| made.logical_null_count() == usize::from(nulls))
+    })
 }
 
 /// Writes and reads back; says what went wrong.
@@ -197,11 +199,13 @@ async fn round_trip(store: &Store, schema: &SchemaRef, batch: &RecordBatch) -> R
         .map_err(|error| format!("create: {error}"))?;
     writer.write(batch).await.map_err(|error| format!("write: {error}"))?;
     let file = writer.finish().await.map_err(|error| format!("finish: {error}"))?;
-    let bytes = store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
+    let bytes =
+        store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|error| format!("read: {error}"))?;
-    let back: Vec<RecordBatch> = reader.collect::<Result<_, _>>().map_err(|error| format!("read: {error}"))?;
+    let back: Vec<RecordBatch> =
+        reader.collect::<Result<_, _>>().map_err(|error| format!("read: {error}"))?;
     let [back] = &back[..] else { return Err(format!("{} batches came back", back.len())) };
     if back.schema().field(0) != schema.field(0) {
         return Err(format!("came back as {}", back.schema().field(0)));
@@ -210,7 +214,8 @@ async fn round_trip(store: &Store, schema: &SchemaRef, batch: &RecordBatch) -> R
     if back.column(0) != batch.column(0) {
         return Err(format!("came back as {:?}", back.column(0)));
     }
-    let mut hashers = [ContentHasher::new(schema, true), ContentHasher::new(schema, true)].map(Result::unwrap);
+    let mut hashers =
+        [ContentHasher::new(schema, true), ContentHasher::new(schema, true)].map(Result::unwrap);
     hashers[0].update(batch).map_err(|error| format!("hash: {error}"))?;
     hashers[1].update(back).map_err(|error| format!("hash: {error}"))?;
     let [a, b] = hashers.map(ContentHasher::finish);
@@ -224,16 +229,13 @@ async fn check(store: &Store, data_type: DataType) -> Option<String> {
     let mut problems = vec![];
     let mut accepted = false;
     for nullable in [true, false] {
-        if !nullable && data_type == DataType::Null {
-            continue;
-        }
         let schema = Arc::new(Schema::new(vec![Field::new("col", data_type.clone(), nullable)]));
         accepted = check_schema(&schema).is_ok();
         let Some(array) = sample(&data_type, nullable) else {
             problems.push("the test cannot make it".to_owned());
             continue;
         };
-        if !accepted {
+        if !accepted || (!nullable && array.logical_null_count() > 0) {
             continue;
         }
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![array]).unwrap();
@@ -258,6 +260,7 @@ async fn what_is_accepted_comes_back_as_it_was() {
     let deep: Vec<_> = plain_types().iter().flat_map(nested_types).collect();
     let deeper: Vec<_> = nested_types(&DataType::Utf8).iter().flat_map(nested_types).collect();
     types.extend(deep);
+    types.extend(nested_types(&DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))));
     types.extend(deeper);
     let total = types.len();
     let mut problems = vec![];
@@ -267,17 +270,52 @@ async fn what_is_accepted_comes_back_as_it_was() {
     assert!(problems.is_empty(), "{} of {total} types:\n{}", problems.len(), problems.join("\n"));
 }
 
+/// Every batch brings its own dictionary; together they have far more values than fit behind one key.
+#[tokio::test]
+async fn many_small_dictionaries_come_back_whole() {
+    let (store, _) = faulty().await;
+    let data_type = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
+    let schema = Arc::new(Schema::new(vec![Field::new("col", data_type.clone(), false)]));
+    let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
+    let properties = WriterProperties::builder().build();
+    let mut writer =
+        DataFileWriter::create(&attempt, UnitNumber(0), Arc::clone(&schema), properties).unwrap();
+    let mut expected: Vec<String> = vec![];
+    for batch in 0..40_i64 {
+        let values = Int64Array::from_iter_values(batch * 5_000..(batch + 1) * 5_000);
+        let text = cast(&values, &DataType::Utf8).unwrap();
+        expected.extend(text.as_string::<i32>().iter().flatten().map(str::to_owned));
+        let column = cast(&text, &data_type).unwrap();
+        writer.write(&RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap()).await.unwrap();
+    }
+    let file = writer.finish().await.unwrap();
+    let bytes =
+        store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
+    let mut found: Vec<String> = vec![];
+    for batch in
+        ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().with_batch_size(8192).build().unwrap()
+    {
+        let text = cast(batch.unwrap().column(0), &DataType::Utf8).unwrap();
+        found.extend(text.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    assert!(found == expected, "{} values of {}", found.len(), expected.len());
+}
+
 #[tokio::test]
 async fn what_parquet_cannot_hold_is_refused_before_any_work() {
     let (store, faults) = faulty().await;
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
     faults.forget_calls();
-    let union = arrow::datatypes::UnionFields::try_new(vec![0], vec![Field::new("i", DataType::Int32, true)]).unwrap();
+    let union = arrow::datatypes::UnionFields::try_new(vec![0], vec![Field::new("i", DataType::Int32, true)])
+        .unwrap();
     for data_type in [
         DataType::Union(union, UnionMode::Dense),
         DataType::Struct(Fields::empty()),
         DataType::Interval(IntervalUnit::MonthDayNano),
         DataType::Decimal128(10, -1),
+        DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)),
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8View)),
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Decimal128(38, 2))),
         DataType::RunEndEncoded(
             Arc::new(Field::new("run_ends", DataType::Int32, false)),
             Arc::new(Field::new("values", DataType::Utf8, true)),
@@ -287,7 +325,9 @@ async fn what_parquet_cannot_hold_is_refused_before_any_work() {
             let schema = Arc::new(Schema::new(vec![Field::new("bad_column", refused, true)]));
             let result = DataFileWriter::create(&attempt, UnitNumber(0), schema, WriterProperties::default());
             match result {
-                Err(error @ Error::UnsupportedType { .. }) => assert!(error.to_string().contains("bad_column")),
+                Err(error @ Error::UnsupportedType { .. }) => {
+                    assert!(error.to_string().contains("bad_column"))
+                }
                 other => panic!("{data_type}: {other:?}"),
             }
         }

@@ -1,5 +1,6 @@
 //! The version of a set of files: who they are, and whether they can be told apart from what they were.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use datafusion::catalog::Session;
@@ -9,6 +10,7 @@ use milepost_store::clock::{Clock, SystemClock};
 use milepost_store::ids::Digest;
 use milepost_store::manifest::SourceObject;
 
+use super::local::Access;
 use super::{local, remote};
 use crate::identity::canonical::Encoder;
 
@@ -37,8 +39,8 @@ const TICK: Duration = Duration::from_millis(20);
 pub(super) enum Look {
     /// Every file, in the order of their paths.
     Settled(Vec<SourceObject>),
-    /// The named file kept changing.
-    Unsettled(Vec<SourceObject>, String),
+    /// Nothing reliable, for a reason in words.
+    Unknown(Vec<SourceObject>, String),
 }
 
 /// What to list: the directories or files of a table, and which of the files below belong to it.
@@ -54,7 +56,13 @@ pub(super) struct Listing {
 /// A young file is trusted once a look at least [`FilePolicy::settle`] later finds it unchanged: any write after the
 /// first look then has another time stamp, whatever that clock shows.
 pub(super) async fn look(listing: &Listing, state: &dyn Session, policy: FilePolicy) -> Result<Look> {
-    let mut objects = list(listing, state).await?;
+    let access = local::access(listing, state);
+    let mut objects = list(listing, access, state).await?;
+    if access == Access::Wrapped && !shows_the_disk(&objects, &remote::list(listing, state).await?) {
+        let note =
+            "its store shows other files than the disk; register a SourceIdentity for the table".to_owned();
+        return Ok(Look::Unknown(objects, note));
+    }
     let mut trusted: Vec<SourceObject> = Vec::new();
     for _ in 0..policy.looks {
         let young = young(&objects, &trusted, now_ns(listing).await, policy.settle);
@@ -62,13 +70,16 @@ pub(super) async fn look(listing: &Listing, state: &dyn Session, policy: FilePol
             return Ok(Look::Settled(objects));
         };
         tokio::time::sleep(wait + TICK).await;
-        objects = list(listing, state).await?;
+        objects = list(listing, access, state).await?;
         trusted.extend(young.into_iter().map(|(object, _)| object));
         trusted.retain(|object| objects.contains(object));
     }
     match young(&objects, &trusted, now_ns(listing).await, policy.settle).into_iter().next() {
         None => Ok(Look::Settled(objects)),
-        Some((object, _)) => Ok(Look::Unsettled(objects, object.path)),
+        Some((object, _)) => {
+            let note = format!("file {} is being written; its version cannot be told yet", object.path);
+            Ok(Look::Unknown(objects, note))
+        }
     }
 }
 
@@ -104,17 +115,25 @@ fn young(
         .collect()
 }
 
-async fn list(listing: &Listing, state: &dyn Session) -> Result<Vec<SourceObject>> {
-    let mut objects = if local::is_local(listing, state) {
-        let objects = local::list(listing.clone()).await?;
-        // An empty answer is taken from no one but the store that will be read.
-        if objects.is_empty() { remote::list(listing, state).await? } else { objects }
-    } else {
-        remote::list(listing, state).await?
+async fn list(listing: &Listing, access: Access, state: &dyn Session) -> Result<Vec<SourceObject>> {
+    let mut objects = match access {
+        Access::Local | Access::Wrapped => local::list(listing.clone()).await?,
+        Access::Remote => remote::list(listing, state).await?,
     };
+    // That there is nothing is taken from no one but the store that will be read.
+    if objects.is_empty() && access != Access::Remote {
+        objects = remote::list(listing, state).await?;
+    }
     objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     objects.dedup_by(|a, b| a.path == b.path);
     Ok(objects)
+}
+
+/// Whether a store around the local one lists the very files that are on the disk.
+fn shows_the_disk(disk: &[SourceObject], store: &[SourceObject]) -> bool {
+    let seen = |object: &SourceObject| (object.path.clone(), object.size, object.mtime_ns);
+    let disk: BTreeSet<_> = disk.iter().map(seen).collect();
+    disk == store.iter().map(seen).collect()
 }
 
 /// The digest of a set of files: everything that was found out about each.

@@ -1,6 +1,7 @@
 //! File formats and how they are read.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
+use std::sync::LazyLock;
 
 use datafusion::common::config::{CsvOptions, JsonOptions, TableParquetOptions};
 use datafusion::common::parsers::CompressionTypeVariant;
@@ -9,9 +10,17 @@ use datafusion::datasource::file_format::arrow::ArrowFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::execution::SessionStateDefaults;
 
 use crate::identity::canonical::Encoder;
 use crate::identity::settings;
+
+/// The type of DataFusion's Avro format, which has no options. Only some builds have it, so it is found and not named.
+static AVRO: LazyLock<Option<TypeId>> = LazyLock::new(|| {
+    let factories = SessionStateDefaults::default_file_formats();
+    let avro = factories.into_iter().find(|factory| factory.get_ext() == "avro")?.default();
+    Some((avro.as_ref() as &dyn Any).type_id())
+});
 
 /// Writes a format with the options that bear on what is read; false when the format is unknown.
 pub(super) fn encode(format: &dyn FileFormat, out: &mut Encoder) -> bool {
@@ -27,6 +36,8 @@ pub(super) fn encode(format: &dyn FileFormat, out: &mut Encoder) -> bool {
         json(format.options(), out);
     } else if format.is::<ArrowFormat>() {
         out.str("arrow");
+    } else if *AVRO == Some(format.type_id()) {
+        out.str("avro");
     } else {
         out.str("unknown");
         return false;
@@ -34,11 +45,13 @@ pub(super) fn encode(format: &dyn FileFormat, out: &mut Encoder) -> bool {
     true
 }
 
-/// Parquet options are the session's under other names, so the session's rule says which of them bear meaning.
+/// Parquet options are the session's under other names, so the session's rule says which of them bear meaning. Keys
+/// to encrypted files are left out: a wrong one fails, and none of them belongs anywhere else.
 fn parquet(options: &TableParquetOptions, out: &mut Encoder) {
     let mut entries: Vec<_> = options
         .entries()
         .into_iter()
+        .filter(|entry| !entry.key.starts_with("crypto."))
         .filter(|entry| settings::bears_meaning(&format!("datafusion.execution.parquet.{}", entry.key)))
         .filter_map(|entry| Some((entry.key, entry.value?)))
         .collect();
@@ -118,4 +131,16 @@ fn compressed(compression: CompressionTypeVariant, out: &mut Encoder) {
         CompressionTypeVariant::XZ => 3,
         CompressionTypeVariant::ZSTD => 4,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_formats_of_datafusion_are_known() {
+        for factory in SessionStateDefaults::default_file_formats() {
+            assert!(encode(factory.default().as_ref(), &mut Encoder::new()), "{}", factory.get_ext());
+        }
+    }
 }

@@ -99,9 +99,7 @@ impl SourceIdentity for ListingIdentity {
                 self.forget_changed(&canonical, digest, table, &objects, state);
                 (objects, Some(digest), None)
             }
-            Look::Unsettled(objects, path) => {
-                (objects, None, Some(format!("file {path} is being written; its version cannot be told yet")))
-            }
+            Look::Unknown(objects, note) => (objects, None, Some(note)),
         };
         let version = SourceVersion {
             name: shown_name(name, table),

@@ -17,8 +17,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::files::Listing;
 
-/// How DataFusion's store for the whole local disk names itself. A store that wraps it, or that has another root,
-/// may show other files and is asked itself.
+/// How DataFusion's store for the whole local disk names itself.
 const LOCAL_STORE: &str = "LocalFileSystem(file:///)";
 
 /// Files for one task to look at: enough to outweigh the task.
@@ -27,13 +26,27 @@ const CHUNK: usize = 1024;
 /// Links below links, directories below directories: more is a mistake.
 const MAX_DEPTH: usize = 255;
 
-/// Whether all paths of a table lie on the local disk and are read through DataFusion's own store for it.
-pub(super) fn is_local(listing: &Listing, state: &dyn Session) -> bool {
-    !listing.paths.is_empty()
-        && listing.paths.iter().all(|url| {
-            url.scheme() == "file"
-                && state.runtime_env().object_store(url).is_ok_and(|store| store.to_string() == LOCAL_STORE)
-        })
+/// How the files of a table are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Through DataFusion's own store for the local disk.
+    Local,
+    /// Through a store around that one, for instance one that counts requests. It may show what it likes.
+    Wrapped,
+    /// Through another store, which is asked itself.
+    Remote,
+}
+
+/// Finds out from the store's name how the files of a table are reached.
+pub(super) fn access(listing: &Listing, state: &dyn Session) -> Access {
+    let access =
+        |url: &ListingTableUrl| match state.runtime_env().object_store(url).map(|store| store.to_string()) {
+            Ok(name) if url.scheme() == "file" && name == LOCAL_STORE => Access::Local,
+            Ok(name) if url.scheme() == "file" && name.contains(LOCAL_STORE) => Access::Wrapped,
+            _ => Access::Remote,
+        };
+    // A listing table reads all its paths through one store.
+    listing.paths.first().map_or(Access::Remote, access)
 }
 
 /// Lists the files of a table as DataFusion would, with what the file system says of each.

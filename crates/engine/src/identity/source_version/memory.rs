@@ -1,25 +1,82 @@
 //! Tables without files: rows in memory, and no rows at all.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::row::{RowConverter, SortField};
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::{DataFusionError, Result};
-use milepost_store::ids::Digest;
+use milepost_store::content::ContentHasher;
+use milepost_store::ids::{ContentId, Digest};
 use milepost_store::manifest::SourceVersion;
+use parking_lot::Mutex;
 
 use super::{SourceAnswer, SourceIdentity};
 use crate::identity::canonical::{Encoder, encode_constraints, encode_schema, encode_table_sorts};
 
 /// Identifies in-memory tables by their rows, in order.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct MemoryIdentity;
+///
+/// The columns of a table never change in place, so a table that still holds the same columns is not hashed again.
+#[derive(Debug, Default)]
+pub struct MemoryIdentity {
+    known: Mutex<VecDeque<Known>>,
+}
+
+/// How many tables to remember.
+const REMEMBERED: usize = 32;
+
+/// Columns that were hashed. The weak references keep their addresses from being given to others.
+#[derive(Debug)]
+struct Known {
+    schema: SchemaRef,
+    columns: Vec<Weak<dyn Array>>,
+    rows: Vec<usize>,
+    content: ContentId,
+}
+
+impl Known {
+    fn new(schema: &SchemaRef, batches: &[RecordBatch], content: ContentId) -> Self {
+        let columns = batches.iter().flat_map(RecordBatch::columns).map(Arc::downgrade).collect();
+        let rows = batches.iter().map(RecordBatch::num_rows).collect();
+        Self { schema: Arc::clone(schema), columns, rows, content }
+    }
+
+    fn holds(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> bool {
+        let same = |(weak, column): (&Weak<dyn Array>, &ArrayRef)| {
+            weak.as_ptr().cast::<()>() == Arc::as_ptr(column).cast::<()>()
+        };
+        self.schema == *schema
+            && self.rows.len() == batches.len()
+            && self.rows.iter().zip(batches).all(|(rows, batch)| *rows == batch.num_rows())
+            && self.columns.len() == batches.iter().map(RecordBatch::num_columns).sum::<usize>()
+            && self.columns.iter().zip(batches.iter().flat_map(RecordBatch::columns)).all(same)
+    }
+}
+
+impl MemoryIdentity {
+    async fn content(&self, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Option<ContentId>> {
+        let known =
+            self.known.lock().iter().find(|known| known.holds(schema, &batches)).map(|known| known.content);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let (types, rows) = (Arc::clone(schema), batches.clone());
+        let hashed = tokio::task::spawn_blocking(move || content(&types, &rows)).await;
+        let hashed = hashed.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
+        let content = hashed.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        if let Some(content) = content {
+            let mut known = self.known.lock();
+            known.push_front(Known::new(schema, &batches, content));
+            known.truncate(REMEMBERED);
+        }
+        Ok(content)
+    }
+}
 
 #[async_trait]
 impl SourceIdentity for MemoryIdentity {
@@ -46,15 +103,14 @@ impl SourceIdentity for MemoryIdentity {
         let orders = table.sort_order.lock().clone();
         encode_table_sorts(&orders, &schema, state.config_options(), &mut out)?;
 
-        let digest = tokio::task::spawn_blocking(move || content(&schema, &batches))
-            .await
-            .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
-        let note =
-            digest.as_ref().err().map(|error| format!("the rows of table {name} cannot be hashed: {error}"));
+        let content = self.content(&schema, batches).await?;
+        let note = content
+            .is_none()
+            .then(|| format!("the columns of table {name} have types that cannot be hashed"));
         let version = SourceVersion {
             name: name.to_string(),
             kind: self.kind().to_owned(),
-            digest: digest.ok(),
+            digest: content.map(|content| content.digest()),
             objects: Vec::new(),
             note,
         };
@@ -62,25 +118,13 @@ impl SourceIdentity for MemoryIdentity {
     }
 }
 
-/// Hashes rows by their values, so that batch boundaries and the layout of buffers do not matter.
-fn content(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Digest> {
-    let mut hasher = blake3::Hasher::new();
-    let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
-    let converter = RowConverter::new(fields)?;
-    let mut rows = 0_u64;
+/// Hashes rows by their values and in their order; batch boundaries and the layout of buffers do not matter.
+fn content(schema: &Schema, batches: &[RecordBatch]) -> milepost_store::Result<Option<ContentId>> {
+    let mut hasher = ContentHasher::new(schema, true)?;
     for batch in batches {
-        rows += batch.num_rows() as u64;
-        if batch.num_columns() == 0 {
-            continue;
-        }
-        for row in &converter.convert_columns(batch.columns())? {
-            let row = row.as_ref();
-            hasher.update(&(row.len() as u64).to_le_bytes());
-            hasher.update(row);
-        }
+        hasher.update(batch)?;
     }
-    hasher.update(&rows.to_le_bytes());
-    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+    Ok(ContentId::combine(schema, &[], &[hasher.finish()]))
 }
 
 /// Identifies tables that hold nothing.

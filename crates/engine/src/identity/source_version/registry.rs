@@ -36,7 +36,7 @@ impl SourceRegistry {
         Self {
             identities: vec![
                 Arc::new(ListingIdentity::new(policy)),
-                Arc::new(MemoryIdentity),
+                Arc::new(MemoryIdentity::default()),
                 Arc::new(EmptyIdentity),
                 Arc::new(SeriesIdentity),
             ],

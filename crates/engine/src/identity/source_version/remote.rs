@@ -12,8 +12,10 @@ use super::files::Listing;
 /// Lists the files of a table from its store, past every cache, with the choice of files that DataFusion makes.
 pub(super) async fn list(listing: &Listing, state: &dyn Session) -> Result<Vec<SourceObject>> {
     let mut objects = Vec::new();
+    // A listing table reads all its paths through the store of the first.
+    let Some(first) = listing.paths.first() else { return Ok(objects) };
+    let store = state.runtime_env().object_store(first)?;
     for url in &listing.paths {
-        let store = state.runtime_env().object_store(url)?;
         let found =
             find(url, store.as_ref()).await.map_err(|error| DataFusionError::ObjectStore(Box::new(error)))?;
         let belongs = |meta: &ObjectMeta| {

@@ -336,6 +336,29 @@ async fn a_time_set_in_the_future_does_not_hold_up() {
     assert!(of(&csv_session(&directory).await, QUERY).await.reusable);
 }
 
+/// A store around the local one gives the e-tags of the local one, which a secret change leaves as they are. As long as
+/// it shows what is on the disk, the disk is asked.
+#[tokio::test]
+#[expect(clippy::disallowed_types, reason = "the store that DataFusion reads local files through")]
+async fn a_store_around_the_local_one_hides_nothing() {
+    use object_store::limit::LimitStore;
+    use object_store::local::LocalFileSystem;
+
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory, "a.csv", "x\n1\n");
+    let path = directory.path().join("a.csv");
+    let context = csv_session(&directory).await;
+    let url = "file://".parse().unwrap();
+    context.register_object_store(&url, Arc::new(LimitStore::new(LocalFileSystem::new(), 4)));
+    let before = of(&context, QUERY).await;
+    assert!(before.reusable);
+    let was = fs::metadata(&path).unwrap().modified().unwrap();
+    let_the_clock_move();
+    fs::write(&path, "x\n2\n").unwrap();
+    File::options().write(true).open(&path).unwrap().set_modified(was).unwrap();
+    assert_ne!(before.signature, of(&context, QUERY).await.signature);
+}
+
 async fn remote(store: &Arc<InMemory>) -> SessionContext {
     let context = SessionContext::new();
     let url = "mem://user:hunter2@bucket".parse().unwrap();

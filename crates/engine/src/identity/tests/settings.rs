@@ -3,7 +3,7 @@
 use datafusion::config::{ConfigEntry, ConfigOptions};
 
 use super::*;
-use crate::identity::settings::{bears_meaning, describe_change, meaningful};
+use crate::identity::settings::{bears_meaning, describe_change, meaningful, recorded};
 
 /// All settings of DataFusion that count, so that a new one is looked at before it is used.
 const MEANINGFUL: &[&str] = &[
@@ -93,10 +93,29 @@ fn settings_of_extensions_count_and_are_not_shown() {
     let with_token = |token: &str| {
         let mut config = ConfigOptions::default();
         config.extensions.insert(Secretive { token: token.to_owned() });
-        meaningful(&config)
+        recorded(&config)
     };
     let (one, two) = (with_token("hunter2"), with_token("hunter3"));
     assert_ne!(one, two);
     assert!(one.contains_key("secretive.token"));
     assert!(!format!("{one:?}").contains("hunter2"));
+}
+
+/// A stored definition is planned again under the settings that were recorded with it.
+#[test]
+fn settings_can_be_set_again() {
+    let mut config = ConfigOptions::default();
+    for (key, value) in [
+        ("datafusion.execution.time_zone", "+02:00"),
+        ("datafusion.sql_parser.dialect", "postgresql"),
+        ("datafusion.execution.parquet.coerce_int96", "us"),
+        ("datafusion.sql_parser.default_null_ordering", "nulls_first"),
+    ] {
+        config.set(key, value).unwrap();
+    }
+    let mut again = ConfigOptions::default();
+    for (key, value) in meaningful(&config) {
+        again.set(&key, &value).unwrap();
+    }
+    assert_eq!(meaningful(&again), meaningful(&config));
 }

@@ -55,6 +55,26 @@ async fn inserted_rows_are_noticed() {
     assert_ne!(before.signature, after.signature);
 }
 
+/// Rows are hashed once, as long as the table holds the same columns; the registry must notice that it does not.
+#[tokio::test]
+async fn remembered_rows_are_those_that_are_there() {
+    let (context, registries) = (session(), hasty());
+    let now = async || {
+        let state = context.state();
+        let plan = analysed(&state, "SELECT a FROM u").await;
+        identify(&plan, &state, &registries, &run()).await.unwrap().signature
+    };
+    let mut signatures = vec![now().await];
+    assert_eq!(signatures[0], now().await);
+    for _ in 0..3 {
+        context.sql("INSERT INTO u VALUES (1, 'x', 1.0)").await.unwrap().collect().await.unwrap();
+        let next = now().await;
+        assert!(!signatures.contains(&next));
+        assert_eq!(next, now().await);
+        signatures.push(next);
+    }
+}
+
 #[tokio::test]
 async fn a_source_that_is_read_twice_is_listed_once() {
     let identity =

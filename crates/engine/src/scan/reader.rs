@@ -1,0 +1,172 @@
+//! Reads a snapshot's Parquet files and checks what it reads: the footer always, a column chunk whenever it is read
+//! whole. A flipped byte is an error that names the file, and never another value.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileMetrics;
+use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use milepost_store::{DataFile, Snapshot};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use crate::context::Home;
+
+/// Footers that were read and checked. Files never change, so an entry is good for ever; the cache is emptied when full.
+#[derive(Debug, Default)]
+pub(crate) struct FooterCache(Mutex<HashMap<Path, Arc<ParquetMetaData>>>);
+
+impl FooterCache {
+    const FILES: usize = 4_096;
+
+    fn get(&self, path: &Path) -> Option<Arc<ParquetMetaData>> {
+        self.0.lock().get(path).cloned()
+    }
+
+    fn put(&self, path: Path, footer: Arc<ParquetMetaData>) {
+        let mut footers = self.0.lock();
+        if footers.len() >= Self::FILES {
+            footers.clear();
+        }
+        footers.insert(path, footer);
+    }
+}
+
+/// Makes a [`CheckedReader`] for each file of one snapshot.
+#[derive(Debug)]
+pub(super) struct CheckedReaders {
+    home: Home,
+    files: HashMap<Path, Arc<DataFile>>,
+}
+
+impl CheckedReaders {
+    pub(super) fn new(home: &Home, snapshot: &Snapshot) -> Self {
+        let files = snapshot.manifest.files.iter();
+        let files =
+            files.map(|file| (home.store.path_of(&snapshot.name, file), Arc::new(file.clone()))).collect();
+        Self { home: home.clone(), files }
+    }
+}
+
+impl ParquetFileReaderFactory for CheckedReaders {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        partitioned_file: PartitionedFile,
+        _metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let path = partitioned_file.object_meta.location;
+        let file = self
+            .files
+            .get(&path)
+            .ok_or_else(|| exec_datafusion_err!("{path} is no file of this snapshot"))?;
+        let metrics = ParquetFileMetrics::new(partition_index, path.as_ref(), metrics);
+        let objects = self.home.store.object_store();
+        let reader = CheckedReader {
+            objects,
+            footers: self.home.footers(),
+            path,
+            file: Arc::clone(file),
+            metrics,
+            footer: None,
+        };
+        Ok(Box::new(reader))
+    }
+}
+
+struct CheckedReader {
+    objects: Arc<dyn ObjectStore>,
+    footers: Arc<FooterCache>,
+    path: Path,
+    file: Arc<DataFile>,
+    metrics: ParquetFileMetrics,
+    footer: Option<Arc<ParquetMetaData>>,
+}
+
+impl CheckedReader {
+    /// Checks a range against its chunk's checksum, if it is exactly a chunk.
+    fn check(&self, range: &Range<u64>, bytes: &Bytes) -> Result<(), ParquetError> {
+        let Some(footer) = &self.footer else { return Ok(()) };
+        for (group, row_group) in footer.row_groups().iter().enumerate() {
+            let chunk = row_group.columns().iter().position(|column| {
+                let (start, length) = column.byte_range();
+                start == range.start && start + length == range.end
+            });
+            if let Some(column) = chunk {
+                return self.file.check_chunk(group, column, bytes).map_err(external);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
+        if let Some(known) = self.footers.get(&self.path) {
+            return Ok(known);
+        }
+        let start = self.file.size.saturating_sub(u64::from(self.file.footer_len));
+        let bytes = self.objects.get_range(&self.path, start..self.file.size).await.map_err(external)?;
+        self.metrics.bytes_scanned.add(bytes.len());
+        self.file.check_footer(&bytes).map_err(external)?;
+        let mut parser = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        parser.try_parse_sized(&bytes, self.file.size)?;
+        let footer = Arc::new(parser.finish()?);
+        self.footers.put(self.path.clone(), Arc::clone(&footer));
+        Ok(footer)
+    }
+}
+
+impl AsyncFileReader for CheckedReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        async move {
+            let bytes = self.objects.get_range(&self.path, range.clone()).await.map_err(external)?;
+            self.metrics.bytes_scanned.add(bytes.len());
+            self.check(&range, &bytes)?;
+            Ok(bytes)
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        async move {
+            let read = self.objects.get_ranges(&self.path, &ranges).await.map_err(external)?;
+            for (range, bytes) in ranges.iter().zip(&read) {
+                self.metrics.bytes_scanned.add(bytes.len());
+                self.check(range, bytes)?;
+            }
+            Ok(read)
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        async move {
+            let footer = self.load_footer().await?;
+            self.footer = Some(Arc::clone(&footer));
+            Ok(footer)
+        }
+        .boxed()
+    }
+}
+
+fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}

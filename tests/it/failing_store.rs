@@ -1,0 +1,173 @@
+//! A store that fails at any request: what was committed stays, what was not is not there, and the next try succeeds.
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use milepost::{Session, Store, StoreOptions};
+use milepost_testkit::{Fault, FaultStore, Operation, Rule};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+
+use crate::support::{Report, checkpoint, config, number, run};
+
+/// A store in memory behind one that fails on request, with version 1 of `kept`: the numbers 1 to 3.
+struct Scene {
+    faults: FaultStore,
+}
+
+const NEXT: &str = "CHECKPOINT kept AS SELECT i * 10 AS x FROM n";
+
+impl Scene {
+    async fn new() -> Self {
+        let scene = Self { faults: FaultStore::new(Arc::new(InMemory::new())) };
+        let session = scene.session().await;
+        checkpoint(&session, "CHECKPOINT kept AS SELECT i AS x FROM n").await.unwrap();
+        scene.faults.forget_calls();
+        scene
+    }
+
+    /// A new process: a new session that opens the store anew.
+    async fn session(&self) -> Session {
+        let objects = Arc::new(self.faults.clone());
+        let store = Store::with_object_store(objects, Path::from("root"), "test://store", StoreOptions::default());
+        let builder = Session::builder().with_config(config()).with_store(store.await.unwrap());
+        let session = builder.build().await.unwrap();
+        run(&session, "CREATE TABLE n (i BIGINT) AS VALUES (1), (2), (3)").await.unwrap();
+        session
+    }
+
+    async fn sum(&self) -> i64 {
+        number(&self.session().await, "SELECT sum(x) FROM kept").await
+    }
+
+    async fn versions(&self) -> i64 {
+        number(&self.session().await, "SELECT count(*) FROM milepost.snapshots").await
+    }
+}
+
+#[track_caller]
+fn says(outcome: Result<Report>, words: &[&str]) {
+    let error = outcome.unwrap_err().to_string();
+    let missing: Vec<_> = words.iter().filter(|word| !error.contains(**word)).collect();
+    assert!(missing.is_empty(), "{missing:?} not in: {error}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
+    for (operation, path) in [
+        (Operation::Put, ".parquet"),
+        (Operation::Put, "unit-00000.json"),
+        (Operation::Put, "attempt.json"),
+        (Operation::Put, "/log/"),
+        (Operation::Put, ""),
+    ] {
+        let scene = Scene::new().await;
+        let session = scene.session().await;
+        scene.faults.add(Rule::on(operation, Fault::FillDisk).path(path));
+        says(checkpoint(&session, NEXT).await, &["disk is full"]);
+        scene.faults.heal();
+        assert_eq!((scene.versions().await, scene.sum().await), (1, 6), "{path}");
+        assert_eq!(checkpoint(&session, NEXT).await.unwrap().outcome, "written");
+        assert_eq!((scene.versions().await, scene.sum().await), (2, 60), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_can_be_read_and_reused() {
+    let scene = Scene::new().await;
+    for operation in [Operation::Put, Operation::PutPart, Operation::Complete, Operation::Delete, Operation::Copy] {
+        scene.faults.add(Rule::on(operation, Fault::Forbid));
+    }
+    let session = scene.session().await;
+    assert_eq!(number(&session, "SELECT sum(x) FROM kept").await, 6);
+    let again = checkpoint(&session, "CHECKPOINT kept AS SELECT i AS x FROM n").await.unwrap();
+    assert_eq!((again.version, again.outcome.as_str()), (1, "reused"));
+    says(checkpoint(&session, NEXT).await, &["cannot write to", "permissions"]);
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_create_if_absent_is_refused_before_it_is_written() {
+    let faults = FaultStore::new(Arc::new(InMemory::new()));
+    faults.add(Rule::on(Operation::Put, Fault::IgnoreCondition));
+    let scene = Scene { faults };
+    let session = scene.session().await;
+    says(checkpoint(&session, NEXT).await, &["not safe", "create-if-absent"]);
+    assert!(session.checkpoint_names().await.is_empty());
+}
+
+/// The reply to the commit is lost, once or for ever: it is found to be done, and done once.
+#[tokio::test]
+async fn a_lost_reply_is_no_lost_commit_and_no_second_one() {
+    for fault in [Fault::LoseReply, Fault::ClaimExists, Fault::Refuse] {
+        for path in ["/log/", "attempt.json", "unit-00000.json"] {
+            let scene = Scene::new().await;
+            let session = scene.session().await;
+            scene.faults.add(Rule::on(Operation::Put, fault.clone()).path(path).times(1));
+            let report = checkpoint(&session, NEXT).await.unwrap_or_else(|e| panic!("{fault:?} at {path}: {e}"));
+            assert_eq!((report.version, report.outcome.as_str()), (2, "written"), "{fault:?} at {path}");
+            scene.faults.heal();
+            assert_eq!((scene.versions().await, scene.sum().await), (2, 60), "{fault:?} at {path}");
+        }
+    }
+}
+
+/// The process goes after each of its writes in turn, with and without the last one being done. Whatever is found then is
+/// whole: the old version or the new one. Run again, the statement gives the new one.
+#[tokio::test]
+async fn a_process_that_goes_after_any_write_leaves_whole_versions() {
+    for lose_last in [false, true] {
+        let mut committed = false;
+        for writes in 0.. {
+            let scene = Scene::new().await;
+            let session = scene.session().await;
+            scene.faults.stop_after(writes, lose_last);
+            let finished = checkpoint(&session, NEXT).await.is_ok();
+            drop(session);
+            scene.faults.heal();
+            let found = (scene.versions().await, scene.sum().await);
+            let at = format!("after {writes} writes, the last one lost: {lose_last}");
+            assert!(found == (1, 6) || found == (2, 60), "{at}: {found:?}");
+            assert!(!finished || found == (2, 60), "{at}: was said to be done");
+            committed |= found == (2, 60);
+
+            let again = checkpoint(&scene.session().await, NEXT).await.unwrap_or_else(|e| panic!("{at}: {e}"));
+            assert_eq!((again.version, again.rows), (2, 3), "{at}");
+            assert_eq!((scene.versions().await, scene.sum().await), (2, 60), "{at}");
+            if finished {
+                assert!(writes > 4, "{at}: that is too few to have written anything");
+                break;
+            }
+        }
+        assert!(committed);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_now_and_then_gives_right_rows_or_an_error() {
+    let (mut done, mut failed) = (0, 0);
+    for seed in 0..40 {
+        let scene = Scene::new().await;
+        let session = scene.session().await;
+        scene.faults.fail_at_random(seed, 0.15);
+        let outcome = checkpoint(&session, NEXT).await;
+        let read = run(&session, "SELECT sum(x) AS s FROM kept").await;
+        scene.faults.heal();
+        match outcome {
+            Ok(report) => {
+                done += 1;
+                assert_eq!((report.version, report.rows), (2, 3), "seed {seed}");
+                assert_eq!((scene.versions().await, scene.sum().await), (2, 60), "seed {seed}");
+            }
+            Err(_) => {
+                failed += 1;
+                let found = (scene.versions().await, scene.sum().await);
+                assert!(found == (1, 6) || found == (2, 60), "seed {seed}: {found:?}");
+            }
+        }
+        if let Ok(batches) = read {
+            let text = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
+            assert!(text.contains("| 6 ") || text.contains("| 60 "), "seed {seed}: {text}");
+        }
+    }
+    assert!(done > 0 && failed > 0, "{done} done, {failed} failed");
+}
