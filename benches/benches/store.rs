@@ -4,6 +4,8 @@
 //! cargo bench -p milepost-benches --bench store
 //! ```
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -64,7 +64,8 @@ impl Scene {
     }
 
     fn data_file(&self) -> PathBuf {
-        let files: Vec<_> = self.files(".parquet").into_iter().filter(|f| fs::metadata(f).unwrap().len() > 0).collect();
+        let files: Vec<_> =
+            self.files(".parquet").into_iter().filter(|f| fs::metadata(f).unwrap().len() > 0).collect();
         files[0].clone()
     }
 
@@ -200,8 +201,12 @@ async fn a_missing_or_short_data_file_is_named() {
     let file = scene.data_file();
     let good = fs::read(&file).unwrap();
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
-    let damages: [(&str, Option<&[u8]>); 4] =
-        [("missing", None), ("empty", Some(b"")), ("short", Some(&good[..good.len() - 8])), ("foreign", Some(b"PAR1PAR1"))];
+    let damages: [(&str, Option<&[u8]>); 4] = [
+        ("missing", None),
+        ("empty", Some(b"")),
+        ("short", Some(&good[..good.len() - 8])),
+        ("foreign", Some(b"PAR1PAR1")),
+    ];
     for (what, bytes) in damages {
         match bytes {
             Some(bytes) => fs::write(&file, bytes).unwrap(),
@@ -209,7 +214,11 @@ async fn a_missing_or_short_data_file_is_named() {
         }
         let session = scene.session().await;
         run(&session, "CREATE TABLE n AS VALUES (1), (2), (3)").await.unwrap();
-        for sql in ["SELECT * FROM kept", "SELECT count(*) FROM kept", "CHECKPOINT kept AS SELECT column1 AS x FROM n"] {
+        for sql in [
+            "SELECT * FROM kept",
+            "SELECT count(*) FROM kept",
+            "CHECKPOINT kept AS SELECT column1 AS x FROM n",
+        ] {
             let error = fails(&session, sql).await;
             assert!(error.contains(&name), "{what}: {sql}: {error}");
         }
@@ -330,6 +339,7 @@ async fn a_query_that_fails_late_leaves_nothing() {
     let sql = "CHECKPOINT kept AS SELECT 10 / (value - 49999) AS x FROM generate_series(1, 50000)";
     says(&fails(&session, sql).await, &["ivide by zero"]);
     scene.is_untouched().await;
+    assert_eq!(scene.files(".milepost-tmp-"), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
@@ -404,7 +414,8 @@ async fn a_cancelled_query_with_an_inline_checkpoint_leaves_nothing() {
         Ok(())
     });
     Probe::register(&session, "slow", action);
-    let sql = "SELECT count(*) FROM checkpoint((SELECT slow(value) AS x FROM generate_series(1, 1000000)), 'part')";
+    let sql =
+        "SELECT count(*) FROM checkpoint((SELECT slow(value) AS x FROM generate_series(1, 1000000)), 'part')";
     let cut_off = tokio::time::timeout(Duration::from_millis(300), run(&session, sql)).await;
     assert!(cut_off.is_err(), "it was not slow");
     session.settle().await;

@@ -35,7 +35,8 @@ async fn meeting_session(dir: &Path, meeting: &Arc<Meeting>, writers: usize) -> 
     let mut functions = FunctionVersions::new();
     functions.declare(FunctionKind::Scalar, "meet", "1");
     let store = format!("file://{}", dir.join("store").display());
-    let builder = Session::builder().with_config(config()).with_store_url(&store).with_function_versions(functions);
+    let builder =
+        Session::builder().with_config(config()).with_store_url(&store).with_function_versions(functions);
     let session = builder.build().await.unwrap();
     let (meeting, met) = (Arc::clone(meeting), AtomicUsize::new(0));
     let action: Action = Arc::new(move |_| {
@@ -116,7 +117,8 @@ async fn five_writers_lose_no_commit() {
             let mut made = Vec::new();
             for round in 0..ROUNDS {
                 let value = writer * 100 + round;
-                let report = checkpoint(&session, &format!("CHECKPOINT c AS SELECT {value} AS x")).await.unwrap();
+                let report =
+                    checkpoint(&session, &format!("CHECKPOINT c AS SELECT {value} AS x")).await.unwrap();
                 assert_eq!(report.outcome, "written");
                 made.push((report.version, value));
             }
@@ -158,7 +160,8 @@ async fn a_counter_counts_every_step_that_succeeded() {
     let steps: i64 = writers.join_all().await.into_iter().sum();
     assert!(steps > 0);
     assert_eq!(number(&first, "SELECT n FROM counter").await, steps);
-    let newest = number(&first, "SELECT version FROM milepost.checkpoints WHERE checkpoint = 'counter'").await;
+    let newest =
+        number(&first, "SELECT version FROM milepost.checkpoints WHERE checkpoint = 'counter'").await;
     assert_eq!(newest, steps + 1);
 }
 
@@ -169,14 +172,15 @@ async fn a_checkpoint_that_is_dropped_while_it_is_written_stays_dropped() {
     let writer = meeting_session(folder.path(), &meeting, 2).await;
     let other = open(folder.path()).await;
     checkpoint(&other, "CHECKPOINT c AS SELECT 1 AS x").await.unwrap();
-    let (written, ()) = tokio::join!(checkpoint(&writer, "CHECKPOINT c AS SELECT meet(column1) AS x FROM n"), async {
-        // The stage has begun once it stands at the meeting; then the name goes, and the stage goes on.
-        while *meeting.here.lock().unwrap() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        run(&other, "DROP CHECKPOINT c").await.unwrap();
-        meeting.wait_for(2);
-    });
+    let (written, ()) =
+        tokio::join!(checkpoint(&writer, "CHECKPOINT c AS SELECT meet(column1) AS x FROM n"), async {
+            // The stage has begun once it stands at the meeting; then the name goes, and the stage goes on.
+            while *meeting.here.lock().unwrap() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            run(&other, "DROP CHECKPOINT c").await.unwrap();
+            meeting.wait_for(2);
+        });
     let error = written.unwrap_err().to_string();
     assert!(error.contains("dropped") && error.contains("run the statement again"), "{error}");
     let fresh = open(folder.path()).await;

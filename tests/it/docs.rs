@@ -35,7 +35,8 @@ async fn run_script(session: &Session, script: &str) -> BTreeMap<String, Vec<Str
         let batches = frame.collect().await.unwrap_or_else(|error| panic!("{at}\n{error}"));
         if let StatementKind::Checkpoint(create) = &statement.kind {
             let shown = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
-            let outcome = ["written", "reused", "adopted", "resumed"].into_iter().find(|o| shown.contains(o)).unwrap();
+            let outcome =
+                ["written", "reused", "adopted", "resumed"].into_iter().find(|o| shown.contains(o)).unwrap();
             outcomes.entry(create.name.to_string()).or_default().push(outcome.to_string());
         }
     }
@@ -62,7 +63,8 @@ async fn the_examples_of_the_sql_reference_run() {
 async fn the_tour_computes_everything_once() {
     let folder = tempfile::tempdir().unwrap();
     tpch::write_tables(&folder.path().join("tpch"), 0.01, 2).unwrap();
-    let script = include_str!("../../sql/tour.sql").replace("'tpch/", &format!("'{}/tpch/", folder.path().display()));
+    let script =
+        include_str!("../../sql/tour.sql").replace("'tpch/", &format!("'{}/tpch/", folder.path().display()));
     let first = run_script(&open(folder.path()).await, &script).await;
     assert_eq!(first["revenue"], ["written", "reused"]);
     assert_eq!(first["by_month"], ["written"]);
@@ -79,9 +81,24 @@ async fn the_tour_computes_everything_once() {
 fn the_tour_leaves_nothing_out() {
     let tour = include_str!("../../sql/tour.sql");
     for words in [
-        "\nCHECKPOINT ", " WITH (", "REFRESH CHECKPOINT", "SHOW CHECKPOINTS;", "SHOW CHECKPOINTS LIKE", "SHOW SNAPSHOTS OF",
-        "DESCRIBE CHECKPOINT", "EXPLAIN CHECKPOINT", "checkpoint((", "AS MATERIALIZED", "snapshot('", "milepost.checkpoints",
-        "milepost.snapshots", "milepost.files", "milepost.lineage", "SET milepost.", "DROP CHECKPOINT", "IF EXISTS",
+        "\nCHECKPOINT ",
+        " WITH (",
+        "REFRESH CHECKPOINT",
+        "SHOW CHECKPOINTS;",
+        "SHOW CHECKPOINTS LIKE",
+        "SHOW SNAPSHOTS OF",
+        "DESCRIBE CHECKPOINT",
+        "EXPLAIN CHECKPOINT",
+        "checkpoint((",
+        "AS MATERIALIZED",
+        "snapshot('",
+        "milepost.checkpoints",
+        "milepost.snapshots",
+        "milepost.files",
+        "milepost.lineage",
+        "SET milepost.",
+        "DROP CHECKPOINT",
+        "IF EXISTS",
     ] {
         assert!(tour.contains(words), "{words}");
     }

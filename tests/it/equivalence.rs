@@ -64,7 +64,12 @@ impl Case {
         let frame = plain.sql(sql).await.unwrap_or_else(|e| panic!("{title}: {e}"));
         let compare = Compare { in_order: is_ordered(frame.logical_plan()), approximate };
         let expected = Table::collect(frame).await.unwrap_or_else(|e| panic!("{title}: {e}"));
-        Self { title: title.to_string(), sql: sql.trim().trim_end_matches(';').to_string(), compare, expected }
+        Self {
+            title: title.to_string(),
+            sql: sql.trim().trim_end_matches(';').to_string(),
+            compare,
+            expected,
+        }
     }
 
     /// What is wrong with an actual result, if anything is.
@@ -223,11 +228,14 @@ async fn every_cut(tables: &Tables) -> usize {
             let names = session.checkpoint_names().await;
             let reused = run_cut(&session, &plan, position).await;
             let again = run_cut(&later, &same, position).await;
-            for (result, how) in [(written, "written"), (reused, "reused"), (again, "reused in a new session")] {
+            for (result, how) in
+                [(written, "written"), (reused, "reused"), (again, "reused in a new session")]
+            {
                 failures.note(case.check(result, &format!("{how}, cut at {position} around {what}")));
             }
             if session.checkpoint_names().await != names || names.is_empty() {
-                failures.note(Some(format!("{}, cut at {position} around {what}: was not reused", case.title)));
+                failures
+                    .note(Some(format!("{}, cut at {position} around {what}: was not reused", case.title)));
             }
             cuts += 1;
         }
@@ -269,7 +277,9 @@ async fn runs_alone(part: &LogicalPlan, plain: &SessionContext) -> bool {
 /// Whether a part of a plan stands by itself: it has columns that a snapshot can hold, does not depend on a row of the
 /// query around it, and does not read a recursive table that is filled outside of it.
 fn gives_rows_of_its_own(node: &LogicalPlan) -> bool {
-    if matches!(node, LogicalPlan::Subquery(_)) || milepost_store::check_schema(node.schema().as_arrow()).is_err() {
+    if matches!(node, LogicalPlan::Subquery(_))
+        || milepost_store::check_schema(node.schema().as_arrow()).is_err()
+    {
         return false;
     }
     let mut inner_tables = Vec::new();
@@ -375,7 +385,9 @@ async fn tpch_tables_hold_what_tpch_says() {
     let Tables::Tpch(dir) = tpch_tables().await else { panic!("not TPC-H") };
     let context = Arc::new(SessionContext::new());
     tpch::register(&context, Path::new(&dir)).await.unwrap();
-    for (table, rows) in [("lineitem", 60_175), ("orders", 15_000), ("customer", 1_500), ("nation", 25), ("region", 5)] {
+    for (table, rows) in
+        [("lineitem", 60_175), ("orders", 15_000), ("customer", 1_500), ("nation", 25), ("region", 5)]
+    {
         let count = context.table(table).await.unwrap().count().await.unwrap();
         assert_eq!(count, rows, "{table}");
     }

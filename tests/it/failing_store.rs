@@ -29,7 +29,8 @@ impl Scene {
     /// A new process: a new session that opens the store anew.
     async fn session(&self) -> Session {
         let objects = Arc::new(self.faults.clone());
-        let store = Store::with_object_store(objects, Path::from("root"), "test://store", StoreOptions::default());
+        let store =
+            Store::with_object_store(objects, Path::from("root"), "test://store", StoreOptions::default());
         let builder = Session::builder().with_config(config()).with_store(store.await.unwrap());
         let session = builder.build().await.unwrap();
         run(&session, "CREATE TABLE n (i BIGINT) AS VALUES (1), (2), (3)").await.unwrap();
@@ -75,7 +76,9 @@ async fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
 #[tokio::test]
 async fn a_store_that_cannot_be_written_can_be_read_and_reused() {
     let scene = Scene::new().await;
-    for operation in [Operation::Put, Operation::PutPart, Operation::Complete, Operation::Delete, Operation::Copy] {
+    for operation in
+        [Operation::Put, Operation::PutPart, Operation::Complete, Operation::Delete, Operation::Copy]
+    {
         scene.faults.add(Rule::on(operation, Fault::Forbid));
     }
     let session = scene.session().await;
@@ -103,7 +106,8 @@ async fn a_lost_reply_is_no_lost_commit_and_no_second_one() {
             let scene = Scene::new().await;
             let session = scene.session().await;
             scene.faults.add(Rule::on(Operation::Put, fault.clone()).path(path).times(1));
-            let report = checkpoint(&session, NEXT).await.unwrap_or_else(|e| panic!("{fault:?} at {path}: {e}"));
+            let report =
+                checkpoint(&session, NEXT).await.unwrap_or_else(|e| panic!("{fault:?} at {path}: {e}"));
             assert_eq!((report.version, report.outcome.as_str()), (2, "written"), "{fault:?} at {path}");
             scene.faults.heal();
             assert_eq!((scene.versions().await, scene.sum().await), (2, 60), "{fault:?} at {path}");
@@ -130,7 +134,8 @@ async fn a_process_that_goes_after_any_write_leaves_whole_versions() {
             assert!(!finished || found == (2, 60), "{at}: was said to be done");
             committed |= found == (2, 60);
 
-            let again = checkpoint(&scene.session().await, NEXT).await.unwrap_or_else(|e| panic!("{at}: {e}"));
+            let again =
+                checkpoint(&scene.session().await, NEXT).await.unwrap_or_else(|e| panic!("{at}: {e}"));
             assert_eq!((again.version, again.rows), (2, 3), "{at}");
             assert_eq!((scene.versions().await, scene.sum().await), (2, 60), "{at}");
             if finished {

@@ -88,8 +88,11 @@ fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<DBOutput<DefaultColu
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
     for batch in batches {
-        let formatters: Vec<_> =
-            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options)).collect::<Result<_, _>>()?;
+        let formatters: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|c| ArrayFormatter::try_new(c.as_ref(), &options))
+            .collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
             rows.push(batch.columns().iter().zip(&formatters).map(|(c, f)| cell(c, f, row)).collect());
         }

@@ -84,14 +84,21 @@ pub async fn checkpoint(session: &Session, sql: &str) -> Result<Report> {
     let batches = run(session, sql).await?;
     let batch = batches.iter().find(|batch| batch.num_rows() == 1).unwrap();
     let text = |name: &str| {
-        let column = arrow::compute::cast(batch.column_by_name(name).unwrap(), &arrow::datatypes::DataType::Utf8);
+        let column =
+            arrow::compute::cast(batch.column_by_name(name).unwrap(), &arrow::datatypes::DataType::Utf8);
         column.unwrap().as_string::<i32>().value(0).to_string()
     };
     let count = |name: &str| {
-        let column = arrow::compute::cast(batch.column_by_name(name).unwrap(), &arrow::datatypes::DataType::UInt64);
+        let column =
+            arrow::compute::cast(batch.column_by_name(name).unwrap(), &arrow::datatypes::DataType::UInt64);
         column.unwrap().as_primitive::<UInt64Type>().value(0)
     };
-    Ok(Report { name: text("checkpoint"), version: count("version"), outcome: text("outcome"), rows: count("rows") })
+    Ok(Report {
+        name: text("checkpoint"),
+        version: count("version"),
+        outcome: text("outcome"),
+        rows: count("rows"),
+    })
 }
 
 /// A report in short, for comparisons: `by_day 1 written 3`.
@@ -166,7 +173,8 @@ pub struct Probe {
 impl Probe {
     /// Registers the function.
     pub fn register(context: &SessionContext, name: &'static str, action: Action) {
-        let probe = Named { name, probe: Self { signature: Signature::any(1, Volatility::Immutable), action } };
+        let probe =
+            Named { name, probe: Self { signature: Signature::any(1, Volatility::Immutable), action } };
         context.register_udf(ScalarUDF::from(probe));
     }
 

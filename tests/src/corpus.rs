@@ -38,7 +38,11 @@ pub fn queries() -> Vec<Query> {
 fn query(file: &str, block: &str) -> Query {
     let (title, sql) = block.split_once('\n').unwrap_or((block, ""));
     let title = title.trim_start_matches("-- ");
-    Query { title: format!("{file}: {title}"), sql: sql.to_string(), approximate: title.ends_with("(approx)") }
+    Query {
+        title: format!("{file}: {title}"),
+        sql: sql.to_string(),
+        approximate: title.ends_with("(approx)"),
+    }
 }
 
 fn split(text: &str) -> Vec<String> {

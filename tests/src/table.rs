@@ -62,7 +62,11 @@ impl Table {
         if self.rows.len() != other.rows.len() {
             return Some(format!("{} rows became {}", self.rows.len(), other.rows.len()));
         }
-        if compare.in_order || compare.approximate { self.by_position(other, compare) } else { self.by_count(other) }
+        if compare.in_order || compare.approximate {
+            self.by_position(other, compare)
+        } else {
+            self.by_count(other)
+        }
     }
 
     fn by_position(&self, other: &Table, compare: Compare) -> Option<String> {

@@ -1,14 +1,14 @@
 //! The `milepost` program: SQL on DataFusion that remembers how far it got.
 //!
-//! 1. [`args`] reads the command line. A mistake there ends the program before anything runs.
-//! 2. [`session_setup`] builds one session: limits, object stores ([`registry`]), functions, and the checkpoint store.
-//! 3. [`run`] runs scripts from `-c`, `-f` or standard input; [`shell`] reads from a terminal and hands each input
-//!    to the same runner. [`commands`] are the backslash commands of both, [`input`] knows where a statement ends.
-//! 4. [`object_stores`] makes ready what a statement's locations need; [`progress`] shows stages while they run;
-//!    [`print`](mod@print) and [`output`] write rows to stdout, [`notices`] write what people should know to stderr.
-//! 5. [`failure`] turns the first error into one line on stderr and a number of [`exit`].
+//! 1. `args` reads the command line. A mistake there ends the program before anything runs.
+//! 2. `session_setup` builds one session: limits, object stores (`registry`), functions, and the checkpoint store.
+//! 3. `run` runs scripts from `-c`, `-f` or standard input; `shell` reads from a terminal and hands each input
+//!    to the same runner. `commands` are the backslash commands of both, `input` knows where a statement ends.
+//! 4. `object_stores` makes ready what a statement's locations need; `progress` shows stages while they run;
+//!    `print` and `output` write rows to stdout, `notices` write what people should know to stderr.
+//! 5. `failure` turns the first error into one line on stderr and a number of `exit`.
 //!
-//! [`datagen`] and [`demo`] are commands of their own. All planning, storing and reusing is the engine's part: this
+//! `datagen` and `demo` are commands of their own. All planning, storing and reusing is the engine's part: this
 //! crate decides nothing about checkpoints.
 
 mod args;

@@ -99,6 +99,9 @@ fn innermost(error: &DataFusionError) -> &DataFusionError {
 /// The text without the class that DataFusion puts in front of the most common errors.
 fn plain(error: &DataFusionError) -> String {
     let text = error.strip_backtrace();
+    // Internal errors end with an appeal that is longer than what happened.
+    let text =
+        text.split_once("\nThis issue was likely caused").map_or(text.as_str(), |(what, _)| what).to_string();
     for class in ["Error during planning: ", "Execution error: ", "External error: ", "Schema error: "] {
         if let Some(rest) = text.strip_prefix(class) {
             return rest.to_string();
@@ -125,8 +128,17 @@ fn next_step(error: &DataFusionError) -> Option<&'static str> {
         DataFusionError::ResourcesExhausted(_) => Some("raise --memory-limit, or lower --batch-size"),
         DataFusionError::ObjectStore(_) => Some("check the location and the right to read it"),
         DataFusionError::Plan(text) if text.starts_with("table '") && text.contains("not found") => {
-            Some("SHOW TABLES lists those that exist")
+            let is_file = text.contains('/') || text.matches('.').count() > 2;
+            Some(if is_file {
+                "it is no table, and no file that can be read"
+            } else {
+                "SHOW TABLES lists those that exist"
+            })
         }
+        DataFusionError::Internal(text) if text.contains("finalizing writes") => {
+            Some("check the location and the right to write there")
+        }
+        DataFusionError::Internal(_) => Some("this looks like a defect, report it with the statement"),
         DataFusionError::NotImplemented(_) => {
             Some("DataFusion 55 does not have it, write the query another way")
         }

@@ -71,9 +71,10 @@ async fn draw(session: Session, bars: MultiProgress) {
 fn bar(stage: &StageProgress) -> ProgressBar {
     let bar =
         ProgressBar::hidden().with_prefix(stage.checkpoint.clone()).with_finish(ProgressFinish::AndClear);
-    let template = "{prefix} {spinner} {bar:20} {pos}/{len}  {wide_msg}";
+    // No padding to the edge: the terminal's own `^C` would begin another line, and the bar could not be cleared.
+    let template = "{prefix} {spinner} {bar:20} {pos}/{len}  {msg}";
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
+        Ok(style) => bar.with_style(style.progress_chars("━╸┈")),
         Err(_) => bar,
     }
 }

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalN
 pub(crate) struct CheckpointDisplay {
     pub(super) label: String,
     input: LogicalPlan,
-    reused: bool,
+    pub(super) reused: bool,
 }
 
 impl CheckpointDisplay {

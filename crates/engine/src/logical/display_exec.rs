@@ -39,18 +39,21 @@ impl ExtensionPlanner for DisplayPlanner {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let shown: Option<&CheckpointDisplay> = node.as_any().downcast_ref();
         Ok(match (shown, physical_inputs) {
-            (Some(shown), [input]) => {
-                Some(Arc::new(CheckpointDisplayExec { label: shown.label.clone(), input: Arc::clone(input) }))
-            }
+            (Some(shown), [input]) => Some(Arc::new(CheckpointDisplayExec {
+                label: shown.label.clone(),
+                reused: shown.reused,
+                input: Arc::clone(input),
+            })),
             _ => None,
         })
     }
 }
 
-/// Passes on all that its input says of itself.
+/// Passes on all that its input says of itself; over a subplan that would be written, nothing is pushed below it.
 #[derive(Debug)]
 struct CheckpointDisplayExec {
     label: String,
+    reused: bool,
     input: Arc<dyn ExecutionPlan>,
 }
 
@@ -82,7 +85,7 @@ impl ExecutionPlan for CheckpointDisplayExec {
         vec![false]
     }
     fn supports_limit_pushdown(&self) -> bool {
-        true
+        self.reused
     }
     fn apply_expressions(
         &self,
@@ -102,7 +105,7 @@ impl ExecutionPlan for CheckpointDisplayExec {
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
-            Some(input) => Ok(Arc::new(Self { label: self.label.clone(), input })),
+            Some(input) => Ok(Arc::new(Self { label: self.label.clone(), reused: self.reused, input })),
             None => internal_err!("a displayed checkpoint has one input"),
         }
     }
@@ -112,7 +115,10 @@ impl ExecutionPlan for CheckpointDisplayExec {
         parent_filters: Vec<Arc<dyn PhysicalExpr>>,
         _config: &ConfigOptions,
     ) -> Result<FilterDescription> {
-        FilterDescription::from_children(parent_filters, &self.children())
+        if self.reused {
+            return FilterDescription::from_children(parent_filters, &self.children());
+        }
+        Ok(FilterDescription::all_unsupported(&parent_filters, &self.children()))
     }
     fn handle_child_pushdown_result(
         &self,
