@@ -4,15 +4,16 @@
 //! column names and types must come from it
 //! - with checkpoints switched off,
 //! - as a named checkpoint: written, read, reused, and read by a new session,
-//! - and with an inline checkpoint around every part of its plan in turn, written and then reused.
+//! - with an inline checkpoint around every part of its plan in turn, written and then reused,
+//! - and with checkpoints around all parts at once, one in another.
 //!
 //! Rows are compared as a multiset, or one by one where the query asks for an order. Values are equal to the bit; only
 //! queries that say so in their title may differ in the last digits of floats.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion, TreeNodeRewriter};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
@@ -133,15 +134,19 @@ async fn cases(tables: &Tables) -> Vec<Case> {
     cases
 }
 
-/// TPC-H at scale 0.01, in three files a table, made once for all tests.
+/// TPC-H at scale 0.01, in three files a table, made once and kept in the build's folder for temporary files.
 async fn tpch_tables() -> Tables {
-    static TABLES: OnceCell<tempfile::TempDir> = OnceCell::const_new();
-    let folder = TABLES.get_or_init(|| async {
-        let folder = tempfile::tempdir().unwrap();
-        tpch::write_tables(folder.path(), 0.01, 3).unwrap();
+    static TABLES: OnceCell<PathBuf> = OnceCell::const_new();
+    let made = TABLES.get_or_init(|| async {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tpch-0.01");
+        let complete = folder.join("complete");
+        if !complete.exists() {
+            tpch::write_tables(&folder, 0.01, 3).unwrap();
+            std::fs::write(complete, "").unwrap();
+        }
         folder
     });
-    Tables::Tpch(folder.await.path().to_path_buf())
+    Tables::Tpch(made.await.clone())
 }
 
 async fn off(tables: &Tables) {
@@ -321,6 +326,60 @@ fn cut_at(plan: &LogicalPlan, position: usize) -> Result<LogicalPlan> {
     Ok(cut.data)
 }
 
+/// Puts checkpoints around all parts of a plan at once, one in another.
+struct CutEverywhere {
+    cuttable: HashSet<usize>,
+    next: usize,
+    above: Vec<usize>,
+}
+
+impl TreeNodeRewriter for CutEverywhere {
+    type Node = LogicalPlan;
+
+    fn f_down(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        self.above.push(self.next);
+        self.next += 1;
+        Ok(Transformed::no(node))
+    }
+
+    fn f_up(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let here = self.above.pop().unwrap();
+        if !self.cuttable.contains(&here) {
+            return Ok(Transformed::no(node));
+        }
+        milepost::logical::checkpoint_node(node, None).map(Transformed::yes)
+    }
+}
+
+async fn cut_everywhere(tables: &Tables) {
+    let plain = plain(tables).await;
+    let mut failures = Failures::default();
+    for case in cases(tables).await {
+        let session = tables.session(&unique("everywhere")).await;
+        let plan = session.state().create_logical_plan(&case.sql).await.unwrap();
+        let alone = plain.state().create_logical_plan(&case.sql).await.unwrap();
+        let cuttable = cuttable(&alone, &plain).await.into_iter().map(|(position, _)| position).collect();
+        let mut cut = CutEverywhere { cuttable, next: 0, above: vec![] };
+        let plan = plan.rewrite_with_subqueries(&mut cut).unwrap().data;
+        for how in ["written everywhere", "reused everywhere"] {
+            let result =
+                async { Table::collect(session.execute_logical_plan(plan.clone()).await?).await }.await;
+            failures.note(case.check(result, how));
+        }
+    }
+    failures.finish();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_corpus_is_the_same_cut_everywhere() {
+    cut_everywhere(&Tables::Corpus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tpch_is_the_same_cut_everywhere() {
+    cut_everywhere(&tpch_tables().await).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_corpus_is_the_same_switched_off() {
     off(&Tables::Corpus).await;
@@ -379,11 +438,10 @@ async fn differences_are_seen() {
     assert!(positive.difference(&negative, any).is_some(), "the sign of zero");
 }
 
-/// A path that exists for the whole run, so that tests which share tables do not outlive them.
 #[tokio::test]
 async fn tpch_tables_hold_what_tpch_says() {
     let Tables::Tpch(dir) = tpch_tables().await else { panic!("not TPC-H") };
-    let context = Arc::new(SessionContext::new());
+    let context = SessionContext::new();
     tpch::register(&context, Path::new(&dir)).await.unwrap();
     for (table, rows) in
         [("lineitem", 60_175), ("orders", 15_000), ("customer", 1_500), ("nation", 25), ("region", 5)]

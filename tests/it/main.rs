@@ -3,6 +3,7 @@
 //! - `slt` runs the SQL scripts of `tests/slt/`: what a user sees, statement by statement.
 //! - `equivalence` shows that a checkpoint never changes a result, wherever it is put.
 //! - `plans` shows what the planner makes of a snapshot.
+//! - `freshness`: functions, frames over files, links, partitions and runs that change.
 //! - `types` takes every Arrow type through a snapshot and back.
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
@@ -20,6 +21,8 @@ mod docs;
 mod equivalence;
 #[cfg(test)]
 mod failing_store;
+#[cfg(test)]
+mod freshness;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl AsyncDB for Connection {
     }
 
     async fn run_command(mut command: Command) -> std::io::Result<Output> {
-        if let Some(dir) = FOLDER.try_with(Clone::clone).ok() {
+        if let Ok(dir) = FOLDER.try_with(Clone::clone) {
             command.env("DIR", dir);
         }
         command.output()

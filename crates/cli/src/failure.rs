@@ -84,7 +84,7 @@ pub(crate) enum Failure {
     #[error("the output was closed")]
     OutputClosed,
     /// Ctrl-C.
-    #[error("interrupted: the statement was abandoned, and what was committed before it stays")]
+    #[error("interrupted: what was not complete is abandoned, what was committed before stays")]
     Interrupted,
     /// The system refused something that the program cannot do without.
     #[error("cannot {operation}: {source}; run again when the system allows it")]

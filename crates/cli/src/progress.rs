@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
 use milepost::{Session, StageProgress};
 use tokio::task::JoinHandle;
 
@@ -24,7 +25,10 @@ impl Progress {
         if quiet || !io::stderr().is_terminal() {
             return Self(None);
         }
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
+            Box::new(Margin(Term::buffered_stderr())),
+            10,
+        ));
         let task = tokio::spawn(draw(session.clone(), bars.clone()));
         Self(Some((task, bars)))
     }
@@ -44,6 +48,44 @@ impl Drop for Progress {
             bars.set_draw_target(ProgressDrawTarget::hidden());
             task.abort();
         }
+    }
+}
+
+/// A terminal whose right edge stays free. Bars fill their line, and the `^C` that the terminal itself writes behind
+/// them would begin another line, so that the bars could not be cleared.
+#[derive(Debug)]
+struct Margin(Term);
+
+impl TermLike for Margin {
+    fn width(&self) -> u16 {
+        self.0.size().1.saturating_sub(4).max(20)
+    }
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -71,8 +113,7 @@ async fn draw(session: Session, bars: MultiProgress) {
 fn bar(stage: &StageProgress) -> ProgressBar {
     let bar =
         ProgressBar::hidden().with_prefix(stage.checkpoint.clone()).with_finish(ProgressFinish::AndClear);
-    // No padding to the edge: the terminal's own `^C` would begin another line, and the bar could not be cleared.
-    let template = "{prefix} {spinner} {bar:20} {pos}/{len}  {msg}";
+    let template = "{prefix} {spinner} {bar:20} {pos}/{len}  {wide_msg}";
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("━╸┈")),
         Err(_) => bar,

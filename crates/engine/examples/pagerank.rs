@@ -10,7 +10,6 @@
 use std::time::{Duration, Instant};
 
 use datafusion::error::{DataFusionError, Result};
-use datafusion::prelude::*;
 use milepost::{CheckpointExt, Session};
 
 /// A graph by arithmetic: the targets lean towards small numbers, so some nodes are popular and some have no links in.

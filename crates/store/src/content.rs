@@ -67,7 +67,7 @@ impl ContentHasher {
         let fields: Vec<_> =
             schema.fields().iter().map(|field| RowField::new(field.data_type().clone())).collect();
         let converter = if !fields.is_empty() && RowConverter::supports_fields(&fields) {
-            Some(RowConverter::new(fields).map_err(|source| hash_error(source))?)
+            Some(RowConverter::new(fields).map_err(hash_error)?)
         } else {
             None
         };

@@ -41,12 +41,15 @@ pub(crate) enum Resolved {
     WouldWrite(String),
 }
 
+/// A node, and what its parameters are bound to.
+type NodeKey = (NodeId, Vec<Expr>);
+
 /// Resolves the checkpoints of one query; each distinct node once.
 pub(crate) struct Resolver<'a> {
     pub(crate) milepost: Arc<Milepost>,
     pub(crate) state: &'a SessionState,
     pub(crate) mode: Mode,
-    done: Mutex<Vec<((NodeId, Vec<Expr>), Snapshot)>>,
+    done: Mutex<Vec<(NodeKey, Snapshot)>>,
 }
 
 impl<'a> Resolver<'a> {

@@ -116,10 +116,10 @@ fn refuse_outer_tables(plan: &LogicalPlan) -> Result<()> {
             LogicalPlan::RecursiveQuery(query) => {
                 recursive_here.push(TableReference::bare(query.name.clone()))
             }
-            LogicalPlan::TableScan(scan) => {
-                if source_as_provider(&scan.source).is_ok_and(|table| table.is::<CteWorkTable>()) {
-                    work_tables.push(scan.table_name.clone());
-                }
+            LogicalPlan::TableScan(scan)
+                if source_as_provider(&scan.source).is_ok_and(|table| table.is::<CteWorkTable>()) =>
+            {
+                work_tables.push(scan.table_name.clone());
             }
             _ => {}
         }

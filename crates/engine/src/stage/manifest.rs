@@ -18,7 +18,7 @@ impl Stage<'_> {
         let clock = self.milepost.store().clock();
         let partitions = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
         let files: Vec<DataFile> = receipts.into_iter().flat_map(|receipt| receipt.files).collect();
-        let parts: Vec<ContentPart> = files.iter().map(|file| file.content.clone()).collect();
+        let parts: Vec<ContentPart> = files.iter().map(|file| file.content).collect();
         let content = ContentId::combine(&schema, &ordering, &parts);
         let columns =
             statistics::merge(schema.fields().len(), files.iter().map(|file| file.statistics.as_slice()));

@@ -192,11 +192,15 @@ macro_rules! widen {
         }
     )*};
 }
-widen!(u64, u64::from, |wide| Self::Native::try_from(wide).ok(); UInt8Type, UInt16Type, UInt32Type, UInt64Type);
+widen!(u64, u64::from, |wide| Self::Native::try_from(wide).ok(); UInt8Type, UInt16Type, UInt32Type);
+widen!(u64, std::convert::identity, Some; UInt64Type);
 widen!(
     i64, i64::from, |wide| Self::Native::try_from(wide).ok();
-    Int8Type, Int16Type, Int32Type, Int64Type, Date32Type, Date64Type,
-    Time32SecondType, Time32MillisecondType, Time64MicrosecondType, Time64NanosecondType,
+    Int8Type, Int16Type, Int32Type, Date32Type, Time32SecondType, Time32MillisecondType,
+);
+widen!(
+    i64, std::convert::identity, Some;
+    Int64Type, Date64Type, Time64MicrosecondType, Time64NanosecondType,
     TimestampSecondType, TimestampMillisecondType, TimestampMicrosecondType, TimestampNanosecondType,
     DurationSecondType, DurationMillisecondType, DurationMicrosecondType, DurationNanosecondType,
 );
@@ -204,8 +208,9 @@ widen!(
     i256,
     |native| i256::from_i128(i128::from(native)),
     |wide: i256| wide.to_i128().and_then(|wide| Self::Native::try_from(wide).ok());
-    Decimal32Type, Decimal64Type, Decimal128Type,
+    Decimal32Type, Decimal64Type,
 );
+widen!(i256, i256::from_i128, |wide: i256| wide.to_i128(); Decimal128Type);
 widen!(i256, std::convert::identity, Some; Decimal256Type);
 widen!(
     f64, f64::from, |wide| Some(<Self as ArrowPrimitiveType>::Native::from_f64(wide));
@@ -262,7 +267,7 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()

@@ -37,7 +37,7 @@ impl Store {
             probe(inner.objects.as_ref(), &path, &inner.url).await?;
             inner.ensure_identity().await
         };
-        inner.ready.get_or_try_init(prepare).await.map(|()| ())
+        inner.ready.get_or_try_init(prepare).await.copied()
     }
 }
 

@@ -41,7 +41,7 @@ async fn entries_come_back_as_they_were_written() {
     assert_eq!((second.slot, second.previous), (Slot(1), Some(first.checksum)));
     assert_eq!(log.read(Slot(0)).await.unwrap().as_ref(), Some(&first));
     assert_eq!(log.newest().await.unwrap().as_ref(), Some(&second));
-    assert_eq!(log.entries_from(Slot(1)).await.unwrap(), [second.clone()]);
+    assert_eq!(log.entries_from(Slot(1)).await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(log.entries_from(Slot(2)).await.unwrap(), []);
     assert_eq!(log.entries_from(Slot(0)).await.unwrap(), [first, second]);
     assert_eq!(log.read(Slot(2)).await.unwrap(), None);

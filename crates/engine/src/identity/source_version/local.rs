@@ -81,7 +81,7 @@ fn find_all(listing: &Listing) -> Result<Vec<Found>> {
         let finder = Finder { url, listing };
         match fs::metadata(&root) {
             Ok(file) if file.is_file() && !url.is_collection() => {
-                finder.keep(&root, url.prefix().clone(), &mut found);
+                finder.keep(&root, url.prefix(), &mut found);
             }
             Ok(_) => finder.walk(&root, url.prefix(), &mut Vec::new(), &mut found)?,
             Err(error) if is_gone(&error) => {}
@@ -125,7 +125,7 @@ impl Finder<'_> {
             if kind.is_dir() {
                 self.descend(&file, &location, above, found)?;
             } else if kind.is_file() {
-                self.keep(&file, location, found);
+                self.keep(&file, &location, found);
             }
         }
         Ok(())
@@ -153,10 +153,10 @@ impl Finder<'_> {
     }
 
     /// Keeps a file if DataFusion would read it as part of the table.
-    fn keep(&self, file: &FilePath, location: Path, found: &mut Vec<Found>) {
-        let belongs = !is_staging(&location)
+    fn keep(&self, file: &FilePath, location: &Path, found: &mut Vec<Found>) {
+        let belongs = !is_staging(location)
             && location.as_ref().ends_with(&self.listing.extension)
-            && self.url.contains(&location, self.listing.ignore_subdirectory);
+            && self.url.contains(location, self.listing.ignore_subdirectory);
         if belongs {
             found.push(Found { file: file.to_owned(), location: location.to_string() });
         }
@@ -232,6 +232,7 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn at(path: &FilePath, error: io::Error) -> DataFusionError {
     DataFusionError::IoError(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

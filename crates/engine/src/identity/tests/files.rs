@@ -1,4 +1,5 @@
 //! Tables over files: what is noticed, and how soon.
+#![expect(clippy::disallowed_methods, reason = "these files are sources, which anybody may rename")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
