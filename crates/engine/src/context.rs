@@ -67,6 +67,8 @@ pub struct Milepost {
     pub(crate) run: RunPin,
     pub(crate) registries: Registries,
     pub(crate) progress: ProgressBoard,
+    /// Names this session within its run: sessions of one run count their steps apart.
+    origin: String,
     steps: AtomicU64,
     notices: Mutex<Vec<String>>,
     /// Names known to exist, for the synchronous parts of DataFusion's catalog.
@@ -94,12 +96,14 @@ impl Milepost {
     pub fn new(store: Store, run_id: Option<String>, registries: Registries) -> Result<Self> {
         let clock = store.clock();
         let id = run_id.unwrap_or_else(|| clock.ulid().to_string());
+        let origin = format!("{id}/{}", clock.ulid());
         let run = RunPin { id, now_ns: clock.now_ms().saturating_mul(1_000_000) };
         Ok(Self {
             home: Home::new(store)?,
             run,
             registries,
             progress: ProgressBoard::default(),
+            origin,
             steps: AtomicU64::new(0),
             notices: Mutex::default(),
             names: RwLock::default(),
@@ -129,7 +133,7 @@ impl Milepost {
 
     /// The origin of the next commit: run and step name it once and for all, so that a step is never applied twice.
     pub(crate) fn next_origin(&self) -> Origin {
-        Origin { run: self.run.id.clone(), step: self.steps.fetch_add(1, Ordering::Relaxed) + 1, node: 0 }
+        Origin { run: self.origin.clone(), step: self.steps.fetch_add(1, Ordering::Relaxed) + 1, node: 0 }
     }
 
     /// Leaves a warning for people.

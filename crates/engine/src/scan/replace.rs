@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Column, DFSchema, Result, TableReference};
+use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
 use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use milepost_store::{CheckpointName, Snapshot};
@@ -26,6 +26,14 @@ fn table_name(snapshot: &Snapshot) -> TableReference {
 pub(crate) fn scan_as(home: &Home, snapshot: &Snapshot, schema: &DFSchema) -> Result<LogicalPlan> {
     let table = SnapshotTable::new(home.clone(), snapshot.clone());
     let stored = table.schema();
+    if stored.fields().len() != schema.fields().len() {
+        return internal_err!(
+            "{} has {} columns and its query {}",
+            snapshot.name,
+            stored.fields().len(),
+            schema.fields().len()
+        );
+    }
     let name = table_name(snapshot);
     let columns = schema.iter().zip(stored.fields()).map(|((qualifier, field), stored)| {
         let column = Expr::Column(Column::new(Some(name.clone()), stored.name()));
