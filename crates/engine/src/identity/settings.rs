@@ -7,9 +7,9 @@
 //! | left out | because |
 //! |---|---|
 //! | `datafusion.catalog.default_*`, `create_default_*`, `information_schema`, `location`, `format` | names are resolved in the plan, and each table answers for itself |
-//! | `datafusion.execution.*` listed in [`TUNING`] | sizes of batches, buffers and spill files, parallelism, choice of algorithm |
-//! | `datafusion.execution.parquet.*` listed in [`TUNING`] | pruning and pushdown change what is read, not what is found; writer options do not read |
-//! | `datafusion.optimizer.*` listed in [`TUNING`] | rules keep results |
+//! | `datafusion.execution.*` listed in `TUNING` | sizes of batches, buffers and spill files, parallelism, choice of algorithm |
+//! | `datafusion.execution.parquet.*` listed in `TUNING` | pruning and pushdown change what is read, not what is found; writer options do not read |
+//! | `datafusion.optimizer.*` listed in `TUNING` | rules keep results |
 //! | `datafusion.explain.*`, `datafusion.format.*` | how plans and results are shown |
 //! | `datafusion.runtime.*` | memory, caches and spill space |
 //! | `datafusion.sql_parser.collect_spans`, `recursion_limit` | places in the text, and a limit |

@@ -1,9 +1,9 @@
 //! Our statements: text in, [`Statement`] out.
 //!
-//! A script is cut at its top-level semicolons ([`script`]), `AS MATERIALIZED` becomes an inline checkpoint before
-//! anything is parsed ([`materialized`]), our own statements are recognised by their first words ([`parser`]), and all
+//! A script is cut at its top-level semicolons (`script`), `AS MATERIALIZED` becomes an inline checkpoint before
+//! anything is parsed (`materialized`), our own statements are recognised by their first words (`parser`), and all
 //! else goes to DataFusion's parser. `snapshot('name', n)` becomes a table name that the catalog can load
-//! ([`snapshot_fn`]), and `checkpoint((…))` is planned where the SQL planner meets it ([`relation`]).
+//! (`snapshot_fn`), and `checkpoint((…))` is planned where the SQL planner meets it (`relation`).
 
 mod materialized;
 mod parser;
