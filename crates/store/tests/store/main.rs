@@ -1,6 +1,5 @@
 //! The store under races, lost replies, crashes, damage and full disks.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod content;
