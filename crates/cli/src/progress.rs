@@ -103,8 +103,8 @@ async fn draw(session: Session, bars: MultiProgress) {
         });
         for stage in running.iter().filter(|stage| stage.elapsed >= PATIENCE) {
             let bar = shown.entry(stage.checkpoint.clone()).or_insert_with(|| bars.add(bar(stage)));
-            bar.set_length(stage.partitions as u64);
-            bar.set_position(stage.partitions_done as u64);
+            bar.set_length(stage.units as u64);
+            bar.set_position(stage.units_done as u64);
             bar.set_message(message(stage));
         }
     }
@@ -141,8 +141,8 @@ mod tests {
             checkpoint: "by_day".to_string(),
             rows: 1_234_567,
             bytes: 3 << 20,
-            partitions_done: 1,
-            partitions: 8,
+            units_done: 1,
+            units: 8,
             elapsed: Duration::from_secs(2),
         };
         assert_eq!(message(&StageProgress { rows: 0, ..stage.clone() }), "computing, 2.0 s");

@@ -20,6 +20,9 @@ use crate::identity::{Registries, RunPin};
 use crate::scan::FooterCache;
 use crate::stage::ProgressBoard;
 
+/// The scheme of the URLs under which scans find a store's files.
+pub(crate) const STORE_SCHEME: &str = "milepost://";
+
 /// How many logs are looked at side by side.
 const LOOKS: usize = 64;
 
@@ -36,7 +39,7 @@ impl Home {
     pub(crate) fn new(store: Store) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let url =
-            ObjectStoreUrl::parse(format!("milepost://store-{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
+            ObjectStoreUrl::parse(format!("{STORE_SCHEME}store-{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
         Ok(Self { store, url, footers: Arc::default() })
     }
 

@@ -18,6 +18,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::attempt::Attempt;
 use crate::content::ContentHasher;
+use crate::encoding;
 use crate::error::{Error, write_error};
 use crate::ids::{Checksum, UnitNumber};
 use crate::manifest::{DataFile, check_schema};
@@ -62,6 +63,7 @@ impl DataFileWriter {
     ) -> Result<Self, Error> {
         check_schema(&schema)?;
         let (relative, path) = attempt.new_unit_file(unit);
+        let properties = encoding::fit(properties, &schema);
         let encoder = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))
             .map_err(|source| Error::parquet("encode", &path, source))?;
         Ok(Self {

@@ -26,6 +26,7 @@ pub mod commit;
 pub mod content;
 mod create;
 pub mod datafile;
+mod encoding;
 pub mod error;
 pub mod ids;
 mod index;

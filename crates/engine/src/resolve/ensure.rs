@@ -12,13 +12,15 @@ use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::Resolver;
 use crate::config::{OnDamage, Reuse};
 use crate::error::{Error, store_error};
-use crate::stage::{Stage, Written};
+use crate::stage::{Stage, UnitCounts, Written};
 
 /// How a request was served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A stage wrote it.
     Written,
+    /// A stage wrote what an attempt before it had left undone.
+    Resumed,
     /// A fresh snapshot was there.
     Reused,
     /// Another writer committed the same result first.
@@ -30,6 +32,7 @@ impl Outcome {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Written => "written",
+            Self::Resumed => "resumed",
             Self::Reused => "reused",
             Self::Adopted => "adopted",
         }
@@ -43,6 +46,7 @@ pub(crate) struct Ensured {
     pub(crate) elapsed_ms: u64,
     /// What the first computation took, less what this took.
     pub(crate) saved_ms: u64,
+    pub(crate) units: UnitCounts,
     /// The plan that ran, with its metrics; none when nothing ran.
     pub(crate) plan: Option<Arc<dyn ExecutionPlan>>,
 }
@@ -96,18 +100,42 @@ impl Resolver<'_> {
         repair: bool,
         started: Instant,
     ) -> Result<Ensured> {
+        let report = self.stage(request, prepared, repair).run().await?;
+        let elapsed_ms = elapsed(started);
+        let outcome = match report.written {
+            Written::Here if report.units.reused > 0 => Outcome::Resumed,
+            Written::Here => Outcome::Written,
+            Written::Elsewhere => Outcome::Adopted,
+        };
+        Ok(Ensured {
+            snapshot: report.snapshot,
+            outcome,
+            elapsed_ms,
+            saved_ms: 0,
+            units: report.units,
+            plan: Some(report.plan),
+        })
+    }
+
+    /// The stage that would serve a request.
+    pub(super) fn stage<'s>(
+        &'s self,
+        request: &'s Request<'_>,
+        prepared: Prepared,
+        repair: bool,
+    ) -> Stage<'s> {
         let replaces = if request.force || repair || request.config.reuse == Reuse::Off {
             prepared.newest.as_ref().map(|s| s.version)
         } else {
             None
         };
-        let stage = Stage {
+        Stage {
             milepost: &self.milepost,
             home: request.home,
             state: self.state,
-            name: &prepared.name,
-            plan: &prepared.plan,
-            analysed: &prepared.analysed,
+            name: prepared.name,
+            plan: prepared.plan,
+            analysed: prepared.analysed,
             identity: prepared.identity,
             config: &request.config,
             options: request.options,
@@ -115,15 +143,8 @@ impl Resolver<'_> {
             parents: prepared.parents,
             read_version: prepared.read_version,
             replaces,
-            origin: request.origin.clone().unwrap_or_else(|| self.milepost.next_origin()),
-        };
-        let report = stage.run().await?;
-        let elapsed_ms = elapsed(started);
-        let outcome = match report.written {
-            Written::Here => Outcome::Written,
-            Written::Elsewhere => Outcome::Adopted,
-        };
-        Ok(Ensured { snapshot: report.snapshot, outcome, elapsed_ms, saved_ms: 0, plan: Some(report.plan) })
+            origin: request.origin.clone(),
+        }
     }
 
     /// A checkpoint may not hide a table or view of the session's default schema.
@@ -138,7 +159,14 @@ impl Resolver<'_> {
 fn reused(snapshot: Snapshot, started: Instant) -> Ensured {
     let elapsed_ms = elapsed(started);
     let saved_ms = snapshot.manifest.elapsed_ms.saturating_sub(elapsed_ms);
-    Ensured { snapshot, outcome: Outcome::Reused, elapsed_ms, saved_ms, plan: None }
+    Ensured {
+        snapshot,
+        outcome: Outcome::Reused,
+        elapsed_ms,
+        saved_ms,
+        units: UnitCounts::default(),
+        plan: None,
+    }
 }
 
 fn elapsed(started: Instant) -> u64 {

@@ -8,8 +8,8 @@ use datafusion::logical_expr::{Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
-use super::prepare::{Request, Verdict};
-use super::resolver::{Mode, Resolver, replace};
+use super::prepare::{Prepared, Request, Verdict};
+use super::resolver::{Mode, Resolved, Resolver, replace};
 use crate::context::Milepost;
 use crate::logical::{Checkpoint, CheckpointDisplay, DisplayPlanner, checkpoints_in};
 use crate::scan::scan_as;
@@ -69,14 +69,25 @@ fn displayed<'f>(resolver: &'f Resolver<'_>, plan: &'f LogicalPlan) -> BoxFuture
     })
 }
 
-/// The verdict of `EXPLAIN CHECKPOINT`, and its query's plan with inner checkpoints shown.
+/// What `EXPLAIN CHECKPOINT` says before the plan: the verdict, and, where something would run, into what units it is cut.
 pub(crate) async fn explain_checkpoint(
     milepost: Arc<Milepost>,
     state: &SessionState,
     request: &Request<'_>,
-) -> Result<(String, LogicalPlan)> {
+) -> Result<Vec<(String, String)>> {
     let Some(name) = &request.name else { return internal_err!("EXPLAIN CHECKPOINT without a name") };
     let resolver = Resolver::new(milepost, state, Mode::Peek);
-    let (_, verdict) = resolver.peek(request).await?;
-    Ok((label(name.as_str(), &verdict), request.plan.clone()))
+    let said = |verdict| ("checkpoint".to_string(), label(name.as_str(), verdict));
+    let plan = match resolver.resolve(request.plan).await? {
+        Resolved::Plan(plan) => *plan,
+        Resolved::WouldWrite(inner) => {
+            return Ok(vec![said(&Verdict::Write(vec![format!("below it, {inner}")]))]);
+        }
+    };
+    let prepared = Prepared::of(&resolver, request, plan).await?;
+    let mut shown = vec![said(&prepared.verdict)];
+    if let Verdict::Write(_) = prepared.verdict {
+        shown.push(("units".to_string(), resolver.stage(request, prepared, false).preview().await?));
+    }
+    Ok(shown)
 }

@@ -1,11 +1,13 @@
 //! Reading snapshots: [`SnapshotTable`], what planning gets from a manifest, and a snapshot's identity as a source.
 
+mod files;
 mod identity;
 mod reader;
 mod replace;
 mod statistics;
 mod table;
 
+pub(crate) use files::scan_files;
 pub(crate) use identity::{SNAPSHOT_KIND, SnapshotIdentity};
 pub(crate) use reader::FooterCache;
 pub(crate) use replace::{named_scan, named_snapshots_in, same_names, scan_as, snapshots_in, version_read};

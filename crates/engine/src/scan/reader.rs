@@ -13,7 +13,7 @@ use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use milepost_store::{DataFile, Snapshot};
+use milepost_store::{CheckpointName, DataFile};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parking_lot::Mutex;
@@ -44,7 +44,7 @@ impl FooterCache {
     }
 }
 
-/// Makes a [`CheckedReader`] for each file of one snapshot.
+/// Makes a [`CheckedReader`] for each of a checkpoint's files.
 #[derive(Debug)]
 pub(super) struct CheckedReaders {
     home: Home,
@@ -52,10 +52,9 @@ pub(super) struct CheckedReaders {
 }
 
 impl CheckedReaders {
-    pub(super) fn new(home: &Home, snapshot: &Snapshot) -> Self {
-        let files = snapshot.manifest.files.iter();
+    pub(super) fn new(home: &Home, name: &CheckpointName, files: &[DataFile]) -> Self {
         let files =
-            files.map(|file| (home.store.path_of(&snapshot.name, file), Arc::new(file.clone()))).collect();
+            files.iter().map(|file| (home.store.path_of(name, file), Arc::new(file.clone()))).collect();
         Self { home: home.clone(), files }
     }
 }

@@ -13,8 +13,8 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use milepost_store::{DataFile, Snapshot};
 
 use super::reader::CheckedReaders;
@@ -76,19 +76,20 @@ impl SnapshotTable {
             .with_ordering(ordering.cloned())
     }
 
-    /// Ordered snapshots keep one group a unit, so that each group reads in the order that was written; others are dealt
-    /// out to as many groups as the session runs side by side.
+    /// A sequence is read as one group, in the order that was written. Other ordered snapshots keep one group a unit; the
+    /// rest is dealt out to as many groups as the session runs side by side.
     fn file_groups(&self, target: usize, ordering: Option<&LexOrdering>) -> Vec<FileGroup> {
-        let files = self.snapshot.manifest.files.iter().filter(|file| file.rows > 0);
-        let Some(ordering) = ordering else {
+        let manifest = &self.snapshot.manifest;
+        let files = manifest.files.iter().filter(|file| file.rows > 0);
+        if !manifest.sequence && ordering.is_none() {
             let files: Vec<_> = files.map(|file| self.partitioned_file(file, None)).collect();
             return if files.is_empty() { vec![] } else { FileGroup::new(files).split_files(target.max(1)) };
-        };
+        }
         let mut groups: Vec<(milepost_store::UnitNumber, FileGroup)> = Vec::new();
         for file in files {
-            let scanned = self.partitioned_file(file, Some(ordering));
+            let scanned = self.partitioned_file(file, ordering);
             match groups.last_mut() {
-                Some((unit, group)) if *unit == file.unit => group.push(scanned),
+                Some((unit, group)) if manifest.sequence || *unit == file.unit => group.push(scanned),
                 _ => groups.push((file.unit, FileGroup::new(vec![scanned]))),
             }
         }
@@ -140,13 +141,22 @@ impl TableProvider for SnapshotTable {
         let options = state.default_table_options().parquet;
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(Arc::new(CheckedReaders::new(&self.home, &self.snapshot)));
+            .with_parquet_file_reader_factory(Arc::new(CheckedReaders::new(
+                &self.home,
+                &self.snapshot.name,
+                &self.snapshot.manifest.files,
+            )));
+        // A declared partitioning keeps the optimizer from cutting a sequence into ranges that are read side by side.
+        let partitioning =
+            self.snapshot.manifest.sequence.then(|| Partitioning::UnknownPartitioning(groups.len()));
         let scan = FileScanConfigBuilder::new(self.home.url_in(state.runtime_env()), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics::of_snapshot(&self.snapshot.manifest, &self.schema))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_output_ordering(ordering.into_iter().collect())
+            .with_preserve_order(self.snapshot.manifest.sequence)
+            .with_output_partitioning(partitioning)
             .build();
         Ok(DataSourceExec::from_data_source(scan))
     }

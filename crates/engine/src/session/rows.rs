@@ -13,10 +13,6 @@ use crate::resolve::{Ensured, Freshness};
 /// The one row of CHECKPOINT and REFRESH.
 pub(super) fn ensured(ensured: &Ensured) -> Result<RecordBatch> {
     let manifest = &ensured.snapshot.manifest;
-    let units = match ensured.outcome {
-        crate::resolve::Outcome::Reused => 0,
-        _ => u64::from(manifest.partitions),
-    };
     batch(vec![
         ("checkpoint", text(ensured.snapshot.name.as_str())),
         ("version", number(ensured.snapshot.version.0)),
@@ -24,8 +20,8 @@ pub(super) fn ensured(ensured: &Ensured) -> Result<RecordBatch> {
         ("rows", number(manifest.rows)),
         ("bytes", number(manifest.bytes)),
         ("files", number(manifest.files.len() as u64)),
-        ("units", number(units)),
-        ("units_reused", number(0)),
+        ("units", number(ensured.units.all)),
+        ("units_reused", number(ensured.units.reused)),
         ("elapsed_ms", number(ensured.elapsed_ms)),
         ("saved_ms", number(ensured.saved_ms)),
     ])

@@ -215,8 +215,7 @@ impl Session {
             return Err(Error::NameTaken { name: create.name.to_string(), kind }.into());
         }
         let request = self.request(&state, create, &plan)?;
-        let (verdict, plan) = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
-        let mut shown = vec![("checkpoint".to_string(), verdict)];
+        let mut shown = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
         let explain = LogicalPlanBuilder::from(plan).explain(verbose, false)?.build()?;
         for batch in DataFrame::new(state, explain).collect().await? {
             let (kinds, plans) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
@@ -234,7 +233,7 @@ impl Session {
         plan: &LogicalPlan,
     ) -> Result<RecordBatch> {
         let ensured = self.ensure(state, create, plan).await?;
-        let Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan } = &ensured;
+        let Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan, .. } = &ensured;
         let (name, version, manifest) = (&snapshot.name, snapshot.version, &snapshot.manifest);
         let what = format!(
             "{name}: {}, version {version}, {} rows, {} bytes, {} files, {elapsed_ms} ms, {saved_ms} ms saved",

@@ -1,13 +1,13 @@
 //! `checkpoint((SELECT …) [, 'name'])` in a FROM clause, planned where the SQL planner meets it.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result, TableReference};
+use datafusion::common::{Column, DFSchema, Result, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, FunctionArg, FunctionArgExpr, Query, TableFactor, Value,
 };
@@ -108,7 +108,6 @@ fn plan_subquery(query: Box<Query>, context: &mut dyn RelationPlannerContext) ->
 
 /// Refuses columns and recursive tables that belong to the query around the checkpoint.
 fn refuse_outer_tables(plan: &LogicalPlan) -> Result<()> {
-    let mut outer = Vec::new();
     let mut recursive_here: Vec<TableReference> = Vec::new();
     let mut work_tables: Vec<TableReference> = Vec::new();
     plan.apply_with_subqueries(|node| {
@@ -123,29 +122,71 @@ fn refuse_outer_tables(plan: &LogicalPlan) -> Result<()> {
             }
             _ => {}
         }
-        node.apply_expressions(|expression| {
-            expression.apply(|part| {
-                if let Expr::OuterReferenceColumn(_, column) = part {
-                    outer.push(column.clone());
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
+        Ok(TreeNodeRecursion::Continue)
     })?;
     if let Some(table) = work_tables.into_iter().find(|table| !recursive_here.contains(table)) {
         return Err(Error::InsideRecursion { table: table.to_string() }.into());
     }
-    let foreign: Vec<String> =
-        outer.iter().filter(|column| !is_bound_inside(plan, column)).map(ToString::to_string).collect();
+    let mut foreign = Vec::new();
+    outer_columns(plan, &[], &mut foreign)?;
     if foreign.is_empty() { Ok(()) } else { Err(Error::Correlated { columns: foreign.join(", ") }.into()) }
 }
 
-/// Whether some relation inside the plan provides the column, so that the reference stays within the checkpoint.
-fn is_bound_inside(plan: &LogicalPlan, column: &datafusion::common::Column) -> bool {
-    let mut bound = false;
-    let walked = plan.apply_with_subqueries(|node| {
-        bound |= node.inputs().iter().any(|input| input.schema().has_column(column));
-        Ok(if bound { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    bound && walked.is_ok()
+/// The columns that `plan` takes from a query around it. `scopes` are the relations that it may see: those below the nodes
+/// whose subquery it is, within the checkpoint. A relation beside it that has the same name is none of them.
+fn outer_columns(plan: &LogicalPlan, scopes: &[&LogicalPlan], foreign: &mut Vec<String>) -> Result<()> {
+    plan.apply(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                if let Expr::OuterReferenceColumn(_, column) = part
+                    && !is_provided(scopes, column)?
+                {
+                    foreign.push(column.to_string());
+                }
+                if let Some(inner) = subquery_of(part) {
+                    outer_columns(&inner.subquery, &[scopes, &[node]].concat(), foreign)?;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        // The right side of a lateral join sees the rows of the left one.
+        if let LogicalPlan::Join(join) = node
+            && has_lateral_side(&join.right)?
+        {
+            outer_columns(&join.left, scopes, foreign)?;
+            outer_columns(&join.right, &[scopes, &[join.left.as_ref()]].concat(), foreign)?;
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        if let LogicalPlan::Subquery(inner) = node {
+            outer_columns(&inner.subquery, scopes, foreign)?;
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// The query within an expression.
+fn subquery_of(expression: &Expr) -> Option<&Subquery> {
+    match expression {
+        Expr::ScalarSubquery(subquery) => Some(subquery),
+        Expr::Exists(exists) => Some(&exists.subquery),
+        Expr::InSubquery(within) => Some(&within.subquery),
+        Expr::SetComparison(comparison) => Some(&comparison.subquery),
+        _ => None,
+    }
+}
+
+/// Whether a relation at or below one of the nodes has the column.
+fn is_provided(scopes: &[&LogicalPlan], column: &Column) -> Result<bool> {
+    for scope in scopes {
+        if scope.exists(|node| Ok(node.schema().has_column(column)))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn has_lateral_side(right: &LogicalPlan) -> Result<bool> {
+    right.exists(|node| Ok(matches!(node, LogicalPlan::Subquery(_))))
 }

@@ -1,8 +1,9 @@
 //! The manifest of a finished stage: what its receipts add up to.
 
 use arrow::datatypes::SchemaRef;
-use milepost_store::{ContentId, ContentPart, DataFile, Manifest, Receipt, SortField, statistics};
+use milepost_store::{ContentId, ContentPart, DataFile, Manifest, Receipt, statistics};
 
+use super::order::RowOrder;
 use super::progress::StageCounters;
 use super::runner::Stage;
 
@@ -11,7 +12,7 @@ impl Stage<'_> {
     pub(super) fn manifest(
         &self,
         schema: SchemaRef,
-        ordering: Vec<SortField>,
+        order: RowOrder,
         receipts: Vec<Receipt>,
         counters: &StageCounters,
     ) -> Manifest {
@@ -19,7 +20,7 @@ impl Stage<'_> {
         let partitions = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
         let files: Vec<DataFile> = receipts.into_iter().flat_map(|receipt| receipt.files).collect();
         let parts: Vec<ContentPart> = files.iter().map(|file| file.content).collect();
-        let content = ContentId::combine(&schema, &ordering, &parts);
+        let content = ContentId::combine(&schema, &order.columns, &parts);
         let columns =
             statistics::merge(schema.fields().len(), files.iter().map(|file| file.statistics.as_slice()));
         Manifest {
@@ -30,13 +31,14 @@ impl Stage<'_> {
             content: content.unwrap_or_else(|| ContentId::unique(clock.ulid())),
             schema,
             files,
-            ordering,
+            ordering: order.columns,
+            sequence: order.sequence,
             partitions,
             identity: self.identity.to_manifest(),
             parents: self.parents.clone(),
             definition: self.definition.clone(),
             options: self.options.iter().cloned().collect(),
-            origin: self.origin.clone(),
+            origin: self.origin.clone().unwrap_or_else(|| self.milepost.next_origin()),
             read_version: self.read_version,
             elapsed_ms: u64::try_from(counters.elapsed().as_millis()).unwrap_or(u64::MAX),
             created_ms: clock.now_ms(),

@@ -1,12 +1,19 @@
 //! A stage runs a plan and writes its rows as one attempt: every unit its own files and receipt, then one commit.
 
+mod guard;
 mod judge;
 mod manifest;
+mod order;
+mod partial;
+mod planning;
 mod progress;
+mod purity;
 mod runner;
+mod slices;
 mod units;
+mod work;
 mod writer;
 
 pub(crate) use progress::ProgressBoard;
 pub use progress::StageProgress;
-pub(crate) use runner::{Stage, Written};
+pub(crate) use runner::{Stage, UnitCounts, Written};

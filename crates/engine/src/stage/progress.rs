@@ -15,10 +15,10 @@ pub struct StageProgress {
     pub rows: u64,
     /// Bytes written so far, compressed.
     pub bytes: u64,
-    /// Partitions that are complete.
-    pub partitions_done: usize,
-    /// All partitions.
-    pub partitions: usize,
+    /// Units that are complete.
+    pub units_done: usize,
+    /// All units.
+    pub units: usize,
     /// Time since the stage began.
     pub elapsed: Duration,
 }
@@ -27,11 +27,11 @@ pub struct StageProgress {
 #[derive(Debug)]
 pub(crate) struct StageCounters {
     checkpoint: String,
-    partitions: usize,
+    units: usize,
     started: Instant,
     rows: AtomicU64,
     bytes: AtomicU64,
-    partitions_done: AtomicUsize,
+    units_done: AtomicUsize,
 }
 
 impl StageCounters {
@@ -40,8 +40,8 @@ impl StageCounters {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn partition_done(&self) {
-        self.partitions_done.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn unit_done(&self) {
+        self.units_done.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -53,8 +53,8 @@ impl StageCounters {
             checkpoint: self.checkpoint.clone(),
             rows: self.rows.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
-            partitions_done: self.partitions_done.load(Ordering::Relaxed),
-            partitions: self.partitions,
+            units_done: self.units_done.load(Ordering::Relaxed),
+            units: self.units,
             elapsed: self.started.elapsed(),
         }
     }
@@ -65,14 +65,14 @@ impl StageCounters {
 pub(crate) struct ProgressBoard(Mutex<Vec<Weak<StageCounters>>>);
 
 impl ProgressBoard {
-    pub(crate) fn begin(&self, checkpoint: String, partitions: usize) -> Arc<StageCounters> {
+    pub(crate) fn begin(&self, checkpoint: String, units: usize) -> Arc<StageCounters> {
         let counters = Arc::new(StageCounters {
             checkpoint,
-            partitions,
+            units,
             started: Instant::now(),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            partitions_done: AtomicUsize::new(0),
+            units_done: AtomicUsize::new(0),
         });
         let mut board = self.0.lock();
         board.retain(|stage| stage.strong_count() > 0);

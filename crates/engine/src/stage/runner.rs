@@ -1,53 +1,50 @@
 //! Runs a plan to its end and commits its rows as a snapshot, or leaves nothing visible.
 //!
 //! ```text
-//! plan ─▶ look at the sources again ─▶ begin ─▶ unit 0: stream → files → receipt ─┐
-//!                                              unit 1: stream → files → receipt ─┼─▶ judge ─▶ commit
-//!                                              …                                  ─┘
+//! plan, cut into units ─▶ begin ─▶ unit 0: rows → files → receipt ─┐
+//!                                  unit 1: rows → files → receipt ─┼─▶ [finish what they began] ─▶ judge ─▶ commit
+//!                                  …                               ─┘
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arrow::datatypes::{Fields, Schema, SchemaRef};
-use datafusion::common::{Result, exec_datafusion_err};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::future::BoxFuture;
 use milepost_store::{
-    Attempt, AttemptSpec, CheckpointName, CommitDraft, CommitOutcome, Definition, Origin, Owner, Parent,
-    Receipt, Snapshot, SortField, UnitNumber, Version,
+    Attempt, AttemptSpec, CheckpointName, CommitDraft, CommitOutcome, DataFile, Definition, Origin, Owner,
+    Parent, Receipt, Snapshot, UnitPlan, Version,
 };
-use tokio::task::JoinSet;
 
+use super::guard::AttemptGuard;
 use super::judge::SourceJudge;
+use super::order::RowOrder;
+use super::partial::with_states;
+use super::planning::result_schema;
 use super::progress::StageCounters;
-use super::units::{bound_partitions, unit_plan};
-use super::writer::UnitWriter;
+use super::purity::Plan;
+use super::units::{Batch, Sources, Units};
+use super::work::{Rest, Work};
 use crate::config::MilepostConfig;
 use crate::context::{Home, Milepost};
 use crate::error::{Error, store_error};
-use crate::identity::{PlanIdentity, describe_change, identify};
-use crate::resolve::ResolvedAlready;
-
-/// How often a living attempt says that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// How often a stage plans anew when its sources change under it.
-const PLANNINGS: usize = 3;
+use crate::identity::PlanIdentity;
+use crate::scan::scan_files;
 
 /// Everything that one stage needs.
 pub(crate) struct Stage<'a> {
     pub(crate) milepost: &'a Arc<Milepost>,
     pub(crate) home: &'a Home,
     pub(crate) state: &'a SessionState,
-    pub(crate) name: &'a CheckpointName,
+    pub(crate) name: CheckpointName,
     /// What runs: its inner checkpoints are scans.
-    pub(crate) plan: &'a LogicalPlan,
+    pub(crate) plan: LogicalPlan,
     /// The same, analysed: what identity is taken from.
-    pub(crate) analysed: &'a LogicalPlan,
+    pub(crate) analysed: LogicalPlan,
     pub(crate) identity: PlanIdentity,
     pub(crate) config: &'a MilepostConfig,
     pub(crate) options: &'a [(String, String)],
@@ -56,7 +53,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) read_version: Option<Version>,
     /// Set by FORCE and by the repair of damage: the version that must be replaced, and may not be adopted.
     pub(crate) replaces: Option<Version>,
-    pub(crate) origin: Origin,
+    /// The step that the commit is a part of; none: the session's next.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// How a snapshot came about.
@@ -68,12 +66,21 @@ pub(crate) enum Written {
     Elsewhere,
 }
 
+/// The units of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct UnitCounts {
+    pub(crate) all: u64,
+    /// Those that an attempt before this one had completed.
+    pub(crate) reused: u64,
+}
+
 /// What a stage gives back.
 pub(crate) struct StageReport {
     pub(crate) snapshot: Snapshot,
     pub(crate) written: Written,
     /// The physical plan that ran, with its metrics.
     pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) units: UnitCounts,
 }
 
 impl Stage<'_> {
@@ -89,31 +96,31 @@ impl Stage<'_> {
             // Refused before any work starts: planning may already read files.
             milepost_store::check_schema(self.plan.schema().as_arrow()).map_err(store_error)?;
             self.home.store.set_durability(self.config.durability);
-            let state = self.pinned_state();
-            let plan = self.physical_plan(&state).await?;
-            let schema = result_schema(self.plan, plan.as_ref());
+            let work = self.work().await?;
+            let schema = result_schema(&self.plan, work.result().as_ref());
             milepost_store::check_schema(&schema).map_err(store_error)?;
             let spec = AttemptSpec {
                 signature: self.identity.signature,
                 fingerprint: self.identity.fingerprint,
-                unit_plan: unit_plan(plan.as_ref()),
+                unit_plan: work.unit_plan.clone(),
                 owner: this_process(&self.milepost.run.id),
             };
-            let attempt = self.home.store.begin(self.name, spec).await.map_err(store_error)?;
-            let guard =
-                AttemptGuard { attempt: Some(Arc::new(attempt)), milepost: Arc::clone(self.milepost) };
-            let counters = self.milepost.progress.begin(self.name.to_string(), partitions(&plan));
-            let ordering = ordering_of(plan.as_ref());
-            let written =
-                self.write_units(&guard, &state, &plan, &schema, !ordering.is_empty(), &counters).await;
+            let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
+            let guard = AttemptGuard::new(attempt, self.milepost);
+            let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
+            let written = self.write(&guard.attempt()?, &work, &schema, &counters).await;
             let outcome = match written {
-                Ok(receipts) => self.commit(&guard, schema, ordering, receipts, &counters).await,
+                Ok((receipts, plan)) => self
+                    .commit(&guard, schema, work.order.clone(), receipts, &counters)
+                    .await
+                    .map(|done| (done, plan)),
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok((snapshot, written)) => {
+                Ok(((snapshot, written), plan)) => {
                     guard.finished();
-                    Ok(StageReport { snapshot, written, plan })
+                    let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: 0 };
+                    Ok(StageReport { snapshot, written, plan, units })
                 }
                 Err(error) => {
                     guard.abandon().await;
@@ -123,109 +130,77 @@ impl Stage<'_> {
         })
     }
 
-    /// The session's state with `now()` as the run has it, for a plan whose checkpoints are scans already.
-    fn pinned_state(&self) -> SessionState {
-        let mut state = self.state.clone();
-        let now = chrono::DateTime::from_timestamp_nanos(self.milepost.run.now_ns);
-        state.execution_props_mut().query_execution_start_time = Some(now);
-        state.config_mut().set_extension(Arc::new(ResolvedAlready));
-        state
-    }
-
-    /// Plans between two equal looks at the sources, so that the files in the plan are those of the signature. A physical
-    /// plan keeps state and runs once, so every attempt gets its own.
-    fn physical_plan<'f>(
-        &'f mut self,
-        state: &'f SessionState,
-    ) -> BoxFuture<'f, Result<Arc<dyn ExecutionPlan>>> {
-        Box::pin(async move {
-            let mut change = String::new();
-            for _ in 0..PLANNINGS {
-                forget_cached_files(state);
-                let plan = state.create_physical_plan(self.plan).await?;
-                let again =
-                    identify(self.analysed, state, &self.milepost.registries, &self.milepost.run).await?;
-                if again.signature == self.identity.signature || !again.reusable {
-                    return bound_partitions(plan, state.config().target_partitions());
-                }
-                let changes = self
-                    .identity
-                    .sources
-                    .iter()
-                    .zip(&again.sources)
-                    .map(|(old, new)| describe_change(old, new));
-                change = changes.flatten().collect::<Vec<_>>().join("; ");
-                self.identity = again;
-            }
-            let source_name =
-                self.identity.sources.first().map_or_else(|| "a table".to_string(), |s| s.name.clone());
-            Err(Error::Restless { source_name, what: change }.into())
+    /// What EXPLAIN says of the units that the stage would be cut into.
+    pub(crate) async fn preview(mut self) -> Result<String> {
+        let UnitPlan { units, pure, reason, .. } = self.work().await?.unit_plan;
+        Ok(match (pure, units.len()) {
+            (true, 1) => format!("1 unit: {reason}"),
+            (true, many) => format!("{many} units, each survives a crash: {reason}"),
+            (false, _) => format!("resumed as a whole: {reason}"),
         })
     }
 
-    async fn write_units(
+    /// Runs the units, and what is left to do when all of them are there.
+    async fn write(
         &self,
-        guard: &AttemptGuard,
-        state: &SessionState,
-        plan: &Arc<dyn ExecutionPlan>,
+        attempt: &Arc<Attempt>,
+        work: &Work,
         schema: &SchemaRef,
-        ordered: bool,
         counters: &Arc<StageCounters>,
-    ) -> Result<Vec<Receipt>> {
-        let attempt = guard.attempt()?;
-        let writer = Arc::new(UnitWriter {
-            attempt: Arc::clone(&attempt),
+    ) -> Result<(Vec<Receipt>, Plan)> {
+        let context = Arc::clone(&work.context);
+        let sources = match work.slices {
+            Some(_) => Sources::of(work, work.driving_scan()?, &context)?,
+            None => vec![],
+        };
+        let units = Units { attempt, context, config: self.config, counters };
+        let states = work.rest.as_ref().map(|_| work.plan.schema());
+        let batch = Batch {
+            plan: &work.plan,
+            first: 0,
+            slices: work.unit_plan.units.clone(),
+            sources,
+            schema: states.unwrap_or_else(|| Arc::clone(schema)),
+            ordered: work.rest.is_none() && work.order.matters(),
+            side_by_side: work.side_by_side,
+        };
+        let receipts = units.run(&batch, BTreeMap::new()).await?;
+        let Some(rest) = &work.rest else { return Ok((receipts, Arc::clone(&work.plan))) };
+        let plan = self.finish(rest, &work.plan.schema(), &receipts)?;
+        let partitions = plan.output_partitioning().partition_count();
+        let batch = Batch {
+            plan: &plan,
+            first: u32::try_from(receipts.len()).unwrap_or(u32::MAX),
+            slices: (0..partitions).map(|partition| serde_json::json!({ "states_in": partition })).collect(),
+            sources: vec![],
             schema: Arc::clone(schema),
-            ordered,
-            compression: self.config.compression,
-            pool: Arc::clone(&state.runtime_env().memory_pool),
-            counters: Arc::clone(counters),
-        });
-        let mut units: JoinSet<Result<Receipt>> = JoinSet::new();
-        for partition in 0..partitions(plan) {
-            let rows = plan.execute(partition, state.task_ctx())?;
-            let writer = Arc::clone(&writer);
-            let unit = UnitNumber(
-                u32::try_from(partition).map_err(|_| exec_datafusion_err!("too many partitions"))?,
-            );
-            let slice = serde_json::json!({ "partition": partition });
-            // Other tools find the columns of an empty result in its one file.
-            let keep_empty = partition == 0;
-            units.spawn(async move { writer.write(unit, slice, rows, keep_empty).await });
-        }
-        let mut receipts = Vec::with_capacity(units.len());
-        let mut beat = tokio::time::interval(HEARTBEAT);
-        loop {
-            tokio::select! {
-                finished = units.join_next() => match finished {
-                    Some(receipt) => receipts.push(receipt.map_err(|e| exec_datafusion_err!("a unit stopped: {e}"))??),
-                    None => break,
-                },
-                _ = beat.tick() => {
-                    // A heartbeat that fails only makes this writer look dead; adopting its units is safe all the same.
-                    if let Err(error) = attempt.heartbeat().await {
-                        tracing::debug!("heartbeat of {}: {error}", self.name);
-                    }
-                }
-            }
-        }
-        receipts.sort_by_key(|receipt| receipt.unit);
-        Ok(receipts)
+            ordered: work.order.matters(),
+            side_by_side: partitions,
+        };
+        let receipts = units.run(&batch, BTreeMap::new()).await?;
+        Ok((receipts, plan))
+    }
+
+    /// The rest of the plan, over the states that units have written.
+    fn finish(&self, rest: &Rest, schema: &SchemaRef, receipts: &[Receipt]) -> Result<Plan> {
+        let files: Vec<DataFile> = receipts.iter().flat_map(|receipt| receipt.files.clone()).collect();
+        let states = scan_files(self.home, self.state, &self.name, &files, schema)?;
+        with_states(&rest.whole, &rest.done, &states)
     }
 
     fn commit<'f>(
         &'f self,
         guard: &'f AttemptGuard,
         schema: SchemaRef,
-        ordering: Vec<SortField>,
+        order: RowOrder,
         receipts: Vec<Receipt>,
         counters: &'f StageCounters,
     ) -> BoxFuture<'f, Result<(Snapshot, Written)>> {
         Box::pin(async move {
-            let manifest = self.manifest(schema, ordering, receipts, counters);
+            let manifest = self.manifest(schema, order, receipts, counters);
             let draft = CommitDraft { manifest, replaces: self.replaces };
             let judge = SourceJudge {
-                plan: self.plan,
+                plan: &self.plan,
                 state: self.state,
                 registries: &self.milepost.registries,
                 recorded: &self.identity.sources,
@@ -255,87 +230,4 @@ impl Stage<'_> {
 fn this_process(run: &str) -> Owner {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_string();
     Owner { host, pid: std::process::id(), run: run.to_string() }
-}
-
-/// The result's schema: names and metadata are the query's, types are those of the rows that come. Names may repeat.
-fn result_schema(plan: &LogicalPlan, running: &dyn ExecutionPlan) -> SchemaRef {
-    let (wanted, given) = (plan.schema().as_arrow(), running.schema());
-    let fields = wanted.fields().iter().zip(given.fields()).map(|(wanted, given)| {
-        let nullable = wanted.is_nullable() || given.is_nullable();
-        wanted.as_ref().clone().with_data_type(given.data_type().clone()).with_nullable(nullable)
-    });
-    Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), wanted.metadata().clone()))
-}
-
-fn partitions(plan: &Arc<dyn ExecutionPlan>) -> usize {
-    plan.output_partitioning().partition_count()
-}
-
-/// The leading columns by which every partition of the plan is sorted.
-fn ordering_of(plan: &dyn ExecutionPlan) -> Vec<SortField> {
-    let Some(ordering) = plan.output_ordering() else { return vec![] };
-    ordering
-        .iter()
-        .map_while(|sort| {
-            let column = sort.expr.downcast_ref::<Column>()?.index();
-            let (descending, nulls_first) = (sort.options.descending, sort.options.nulls_first);
-            Some(SortField { column, descending, nulls_first })
-        })
-        .collect()
-}
-
-/// DataFusion keeps file listings for ever, and statistics and footers for as long as size and modification time are
-/// the same. A stage must read what its signature names, so it reads them anew.
-fn forget_cached_files(state: &SessionState) {
-    let caches = &state.runtime_env().cache_manager;
-    if let Some(listings) = caches.get_list_files_cache() {
-        listings.clear();
-    }
-    if let Some(statistics) = caches.get_file_statistic_cache() {
-        statistics.clear();
-    }
-    caches.get_file_metadata_cache().clear();
-}
-
-/// Abandons the attempt when the stage is dropped before its end.
-struct AttemptGuard {
-    attempt: Option<Arc<Attempt>>,
-    milepost: Arc<Milepost>,
-}
-
-impl AttemptGuard {
-    fn attempt(&self) -> Result<Arc<Attempt>> {
-        self.attempt.clone().ok_or_else(|| exec_datafusion_err!("the attempt has ended"))
-    }
-
-    fn finished(mut self) {
-        self.attempt = None;
-    }
-
-    fn abandon_later(&self) {
-        if let Some(attempt) = self.attempt.clone() {
-            self.milepost.clean_up(abandon(attempt));
-        }
-    }
-
-    async fn abandon(mut self) {
-        if let Some(attempt) = self.attempt.take() {
-            abandon(attempt).await;
-        }
-    }
-}
-
-impl Drop for AttemptGuard {
-    fn drop(&mut self) {
-        if let Some(attempt) = self.attempt.take() {
-            self.milepost.clean_up(abandon(attempt));
-        }
-    }
-}
-
-async fn abandon(attempt: Arc<Attempt>) {
-    // The attempt is invisible without a commit; a failed abandon costs garbage collection some waiting.
-    if let Err(error) = attempt.abandon().await {
-        tracing::debug!("abandoning attempt {}: {error}", attempt.id());
-    }
 }

@@ -1,34 +1,174 @@
-//! How a stage's work is cut: here, one unit for every partition of its physical plan.
+//! Runs the units of a stage: so many side by side, each from its slice to its receipt.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning, displayable};
-use milepost_store::{Digest, UnitPlan};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlanProperties;
+use milepost_store::{Attempt, CheckpointName, Error as StoreError, Receipt, UnitNumber};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use tokio::task::JoinSet;
 
-/// Bounds the number of writers that run side by side: a union of a hundred tables has hundreds of partitions, and each
-/// writer holds a row group in memory. An ordered plan is left alone; dealing out its rows would lose the order.
-pub(crate) fn bound_partitions(
-    plan: Arc<dyn ExecutionPlan>,
-    target: usize,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let target = target.max(1);
-    if plan.output_partitioning().partition_count() <= 2 * target || plan.output_ordering().is_some() {
-        return Ok(plan);
-    }
-    Ok(Arc::new(RepartitionExec::try_new(plan, Partitioning::RoundRobinBatch(target))?))
+use super::progress::StageCounters;
+use super::purity::Plan;
+use super::work::Work;
+use super::writer::UnitWriter;
+use crate::config::MilepostConfig;
+use crate::error::store_error;
+
+/// How often a living attempt says that it lives.
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What all units of one attempt share.
+pub(super) struct Units<'a> {
+    pub(super) attempt: &'a Arc<Attempt>,
+    pub(super) context: Arc<TaskContext>,
+    pub(super) config: &'a MilepostConfig,
+    pub(super) counters: &'a Arc<StageCounters>,
 }
 
-/// The unit plan that stands in attempt.json.
-pub(crate) fn unit_plan(plan: &dyn ExecutionPlan) -> UnitPlan {
-    let partitions = plan.output_partitioning().partition_count();
-    let shown = displayable(plan).indent(true).to_string();
-    UnitPlan {
-        units: (0..partitions).map(|partition| serde_json::json!({ "partition": partition })).collect(),
-        plan_hash: Digest::from_bytes(*blake3::hash(shown.as_bytes()).as_bytes()),
-        pure: false,
-        reason: "each unit is one partition of the plan, which need not be the same in another attempt"
-            .to_string(),
+/// One plan whose partitions are units.
+pub(super) struct Batch<'a> {
+    pub(super) plan: &'a Plan,
+    /// The number of the first partition's unit.
+    pub(super) first: u32,
+    /// What a unit's receipt says of its input.
+    pub(super) slices: Vec<serde_json::Value>,
+    /// The files behind each slice, to be looked at again before its receipt is written.
+    pub(super) sources: Vec<Sources>,
+    pub(super) schema: SchemaRef,
+    pub(super) ordered: bool,
+    pub(super) side_by_side: usize,
+}
+
+impl Units<'_> {
+    /// Runs the partitions of `batch` that have no receipt in `done`, and gives the receipts of all of them, in order.
+    pub(super) async fn run(
+        &self,
+        batch: &Batch<'_>,
+        done: BTreeMap<UnitNumber, Receipt>,
+    ) -> Result<Vec<Receipt>> {
+        let writer = Arc::new(UnitWriter {
+            attempt: Arc::clone(self.attempt),
+            schema: Arc::clone(&batch.schema),
+            ordered: batch.ordered,
+            compression: self.config.compression,
+            pool: Arc::clone(self.context.memory_pool()),
+            counters: Arc::clone(self.counters),
+        });
+        let mut receipts = done;
+        let partitions = batch.plan.output_partitioning().partition_count();
+        let mut waiting: Vec<usize> = Vec::with_capacity(partitions);
+        for partition in (0..partitions).rev() {
+            if !receipts.contains_key(&batch.number(partition)?) {
+                waiting.push(partition);
+            }
+        }
+        let mut running: JoinSet<Result<Receipt>> = JoinSet::new();
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        loop {
+            while running.len() < batch.side_by_side.max(1)
+                && let Some(partition) = waiting.pop()
+            {
+                running.spawn(self.unit(batch, partition, &writer)?);
+            }
+            tokio::select! {
+                finished = running.join_next() => match finished {
+                    Some(receipt) => {
+                        let receipt = receipt.map_err(|error| exec_datafusion_err!("a unit stopped: {error}"))??;
+                        receipts.insert(receipt.unit, receipt);
+                    }
+                    None => break,
+                },
+                _ = beat.tick() => {
+                    // A heartbeat that fails only makes this writer look dead; adopting its units is safe all the same.
+                    if let Err(error) = self.attempt.heartbeat().await {
+                        tracing::debug!("heartbeat of {}: {error}", self.attempt.name());
+                    }
+                }
+            }
+        }
+        Ok(receipts.into_values().collect())
     }
+
+    fn unit(
+        &self,
+        batch: &Batch<'_>,
+        partition: usize,
+        writer: &Arc<UnitWriter>,
+    ) -> Result<impl Future<Output = Result<Receipt>> + Send + 'static> {
+        let rows = batch.plan.execute(partition, Arc::clone(&self.context))?;
+        let unit = batch.number(partition)?;
+        let slice = batch.slices.get(partition).cloned().unwrap_or_default();
+        let sources = batch.sources.get(partition).cloned();
+        let name = self.attempt.name().clone();
+        let writer = Arc::clone(writer);
+        // Other tools find the columns of an empty result in its one file.
+        let keep_empty = partition == 0;
+        Ok(async move {
+            let files = writer.write(unit, rows, keep_empty).await?;
+            if let Some(sources) = sources {
+                sources.look_again(&name).await?;
+            }
+            writer.seal(unit, slice, files).await
+        })
+    }
+}
+
+impl Batch<'_> {
+    fn number(&self, partition: usize) -> Result<UnitNumber> {
+        let number = u32::try_from(partition).ok().and_then(|partition| self.first.checked_add(partition));
+        number.map(UnitNumber).ok_or_else(|| exec_datafusion_err!("there are too many units"))
+    }
+}
+
+/// The files of one slice, as they were when the stage was planned.
+#[derive(Clone)]
+pub(super) struct Sources {
+    store: Arc<dyn ObjectStore>,
+    files: Vec<ObjectMeta>,
+}
+
+impl Sources {
+    /// The files of each slice of `work`; none for snapshots, whose files never change and are checked as they are read.
+    pub(super) fn of(work: &Work, scan: &FileScanConfig, context: &TaskContext) -> Result<Vec<Self>> {
+        let Some(slices) = &work.slices else { return Ok(vec![]) };
+        if scan.object_store_url.as_str().starts_with(crate::context::STORE_SCHEME) {
+            return Ok(vec![]);
+        }
+        let store = context.runtime_env().object_store(&scan.object_store_url)?;
+        let files = |unit| slices.group(unit).into_iter().flat_map(|group| group.iter());
+        let of_unit = |unit| Self {
+            store: Arc::clone(&store),
+            files: files(unit).map(|file| file.object_meta.clone()).collect(),
+        };
+        Ok((0..slices.len()).map(of_unit).collect())
+    }
+
+    /// Fails if a file is not what it was. A file that was overwritten, read and restored would pass for unchanged at the
+    /// commit, which may be hours and another process later.
+    async fn look_again(&self, name: &CheckpointName) -> Result<()> {
+        for then in &self.files {
+            let now = self.store.head(&then.location).await;
+            let what = match &now {
+                Ok(now) if same_object(then, now) => continue,
+                Ok(_) => "it was written to".to_string(),
+                Err(error) => error.to_string(),
+            };
+            let (checkpoint, source_name) = (name.clone(), then.location.to_string());
+            return Err(store_error(StoreError::SourceChanged { checkpoint, source_name, what }));
+        }
+        Ok(())
+    }
+}
+
+fn same_object(then: &ObjectMeta, now: &ObjectMeta) -> bool {
+    let told_apart = |now: &Option<String>, then: &Option<String>| then.is_none() || now == then;
+    then.size == now.size
+        && then.last_modified == now.last_modified
+        && told_apart(&now.e_tag, &then.e_tag)
+        && told_apart(&now.version, &then.version)
 }

@@ -1,4 +1,4 @@
-//! One unit: a partition's rows in, Parquet files and a receipt out.
+//! One unit: its rows in, Parquet files and a receipt out.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,16 +36,20 @@ pub(super) struct UnitWriter {
     pub(super) counters: Arc<StageCounters>,
 }
 
+/// The complete files of a unit.
+pub(super) struct Written {
+    files: Vec<DataFile>,
+    elapsed_ms: u64,
+}
+
 impl UnitWriter {
-    /// Drains `rows` into the files of `unit` and writes its receipt. An empty unit has a receipt and no file, unless
-    /// `keep_empty` asks for a file without rows.
+    /// Drains `rows` into the files of `unit`. Without rows there is no file, unless `keep_empty` asks for one.
     pub(super) async fn write(
         &self,
         unit: UnitNumber,
-        slice: serde_json::Value,
         mut rows: SendableRecordBatchStream,
         keep_empty: bool,
-    ) -> Result<Receipt> {
+    ) -> Result<Written> {
         let started = Instant::now();
         let consumer = MemoryConsumer::new(format!("checkpoint writer {unit}"));
         let mut reservation = consumer.register(&self.pool);
@@ -83,10 +87,21 @@ impl UnitWriter {
         }
         drop(reservation);
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(Written { files, elapsed_ms })
+    }
+
+    /// Writes the unit's receipt. From here on the unit survives a crash.
+    pub(super) async fn seal(
+        &self,
+        unit: UnitNumber,
+        slice: serde_json::Value,
+        written: Written,
+    ) -> Result<Receipt> {
+        let Written { files, elapsed_ms } = written;
         let signature = self.attempt.spec().signature;
         let receipt = Receipt::new(self.attempt.id(), unit, signature, slice, files, elapsed_ms);
         let receipt = self.attempt.write_receipt(receipt).await.map_err(store_error)?;
-        self.counters.partition_done();
+        self.counters.unit_done();
         Ok(receipt)
     }
 

@@ -35,6 +35,8 @@ pub struct Manifest {
     pub memory_bytes: u64,
     /// The order of the rows within every file, most significant column first. Empty: none.
     pub ordering: Vec<SortField>,
+    /// Whether all rows, file after file, are one sequence whose order means something, be it by columns or not.
+    pub sequence: bool,
     /// How many partitions the result had when it was written.
     pub partitions: u32,
     /// What was computed, and from what.

@@ -67,6 +67,7 @@ fn check_type(data_type: &DataType, column: &str) -> Result<(), Error> {
         {
             refuse("Parquet decimals have no negative scale")
         }
+        DataType::FixedSizeBinary(0) => refuse("Parquet's writer has no values without bytes"),
         DataType::Struct(fields) if fields.is_empty() => refuse("Parquet has no structs without fields"),
         DataType::Struct(fields) => fields.iter().try_for_each(|field| below(field)),
         DataType::List(field)

@@ -45,6 +45,8 @@ pub(crate) struct StoredManifest {
     memory_bytes: u64,
     partitions: u32,
     ordering: Vec<SortField>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sequence: bool,
     content: ContentId,
     origin: Origin,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +74,7 @@ impl StoredManifest {
             memory_bytes: manifest.memory_bytes,
             partitions: manifest.partitions,
             ordering: manifest.ordering.clone(),
+            sequence: manifest.sequence,
             content: manifest.content,
             origin: manifest.origin.clone(),
             read_version: manifest.read_version,
@@ -129,6 +132,7 @@ impl StoredManifest {
             statistics: self.statistics,
             memory_bytes: self.memory_bytes,
             ordering: self.ordering,
+            sequence: self.sequence,
             partitions: self.partitions,
             identity: Identity {
                 fingerprint: self.identity.fingerprint,

@@ -125,6 +125,7 @@ pub fn manifest(signature: Signature, files: Vec<DataFile>) -> Manifest {
         statistics: statistics::merge(width, files.iter().map(|file| file.statistics.as_slice())),
         memory_bytes: files.iter().map(|file| file.memory_bytes).sum(),
         ordering: vec![],
+        sequence: false,
         partitions: 1,
         identity: Identity {
             fingerprint: Fingerprint::of(b"plan"),
