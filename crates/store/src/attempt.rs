@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, PutMode, PutPayload};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::create::{Created, create_once};
-use crate::error::{Error, write_error};
+use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Digest, Fingerprint, Signature, UnitNumber};
 use crate::layout;
-use crate::local;
+use crate::liveness;
+use crate::local::FileLock;
 use crate::log::read_object;
 use crate::receipt::Receipt;
 use crate::sealed::{self, FORMAT};
@@ -91,6 +92,8 @@ pub struct Attempt {
     pub(crate) store: Store,
     record: AttemptRecord,
     beats: AtomicU64,
+    /// On a local disk: free when this is dropped or the process ends, and then others know at once.
+    _lock: Option<FileLock>,
     pub(crate) receipts: Mutex<BTreeMap<UnitNumber, Arc<Receipt>>>,
 }
 
@@ -113,12 +116,15 @@ impl Store {
             producer: PRODUCER.to_owned(),
         };
         let path = self.inner.layout.attempt_record(name, record.attempt);
+        // Before the record: whoever finds the attempt must not find its lock free.
+        let lock = self.inner.hold_lock(&self.inner.layout.lock(name, record.attempt)).await;
         let (bytes, _) = sealed::seal(&path, &record.to_stored())?;
         match create_once(self.inner.objects.as_ref(), &path, &bytes).await? {
             Created::Ours => Ok(Attempt {
                 store: self.clone(),
                 record,
                 beats: AtomicU64::new(0),
+                _lock: lock,
                 receipts: Mutex::default(),
             }),
             Created::Theirs(_) => Err(Error::ForeignObject {
@@ -278,10 +284,6 @@ impl Attempt {
     pub async fn heartbeat(&self) -> Result<(), Error> {
         let inner = &self.store.inner;
         let path = inner.layout.heartbeat(self.name(), self.id());
-        let beat = self.beats.fetch_add(1, Ordering::Relaxed);
-        let text = format!("{{\"beat\": {beat}, \"at_ms\": {}}}\n", inner.clock.now_ms());
-        let options = local::hint_options(PutMode::Overwrite);
-        let written = inner.objects.put_opts(&path, PutPayload::from(text.into_bytes()), options).await;
-        written.map(|_| ()).map_err(|source| write_error(path, source))
+        liveness::beat(inner, path, self.beats.fetch_add(1, Ordering::Relaxed)).await
     }
 }

@@ -1,9 +1,14 @@
 //! Time and new ids, injected so that tests own both.
 
 use std::fmt::Debug;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
 use ulid::Ulid;
+
+/// The moment that [`Clock::ticks`] counts from.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Where the store gets the time and new ids from.
 ///
@@ -14,6 +19,13 @@ pub trait Clock: Send + Sync + Debug {
 
     /// A new id that nobody else has or will get.
     fn ulid(&self) -> Ulid;
+
+    /// Time since some moment of this process, by a clock that nobody can set and that never goes back.
+    ///
+    /// For how long something has been quiet. Default: tokio's clock.
+    fn ticks(&self) -> Duration {
+        START.elapsed()
+    }
 }
 
 /// The machine's clock and random numbers.

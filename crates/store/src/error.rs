@@ -24,6 +24,15 @@ pub enum Error {
         reason: &'static str,
     },
 
+    /// The name cannot become part of a path. Choose another.
+    #[error("job name {name:?} is not allowed: {reason}; use [a-z_][a-z0-9_]{{0,62}}")]
+    InvalidJobName {
+        /// The refused name, cut to 80 characters.
+        name: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+
     /// No object store is built in for this scheme. Open it yourself and use `Store::with_object_store`.
     #[error(
         "no store is built in for {scheme:?} URLs; use a path, file:// or memory://, \
@@ -100,8 +109,10 @@ pub enum Error {
         detail: String,
     },
 
-    /// Checkpoints exist but the file that says whose they are does not. Restore it.
-    #[error("{object} is missing while checkpoints are there; restore it, this is not an empty store")]
+    /// Checkpoints or jobs exist but the file that says whose they are does not. Restore it.
+    #[error(
+        "{object} is missing while checkpoints or jobs are there; restore it, this is not an empty store"
+    )]
     MissingIdentity {
         /// The path of `milepost.json`.
         object: String,
@@ -263,6 +274,13 @@ impl Error {
     ) -> Self {
         Self::Parquet { operation, object: object.to_string(), source: source.into() }
     }
+}
+
+/// Whether the disk itself did not say what it holds, so that nothing read from it would prove anything.
+pub(crate) fn has_failed_sync(error: &Error) -> bool {
+    let Error::UnknownOutcome { source, .. } = error else { return false };
+    let source: &(dyn std::error::Error + 'static) = source.as_ref();
+    source.downcast_ref::<object_store::Error>().is_some_and(crate::local::is_failed_sync)
 }
 
 /// Turns a failed write into the error that says what to do about it.

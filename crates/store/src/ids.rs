@@ -23,20 +23,10 @@ impl CheckpointName {
     /// # Errors
     /// [`Error::InvalidName`] says which rule the name breaks.
     pub fn parse(name: &str) -> Result<Self, Error> {
-        let refuse = |reason| Err(Error::InvalidName { name: name.chars().take(80).collect(), reason });
-        let mut bytes = name.bytes();
-        match bytes.next() {
-            None => return refuse("it is empty"),
-            Some(b'a'..=b'z' | b'_') => {}
-            Some(_) => return refuse("it must start with a lower-case letter or an underscore"),
+        match broken_rule(name) {
+            Some(reason) => Err(Error::InvalidName { name: name.chars().take(80).collect(), reason }),
+            None => Ok(Self(name.to_owned())),
         }
-        if name.len() > MAX_NAME_LEN {
-            return refuse("it is longer than 63 characters");
-        }
-        if !bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
-            return refuse("only lower-case letters, digits and underscores may stand in it");
-        }
-        Ok(Self(name.to_owned()))
     }
 
     /// The name as text.
@@ -44,6 +34,21 @@ impl CheckpointName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The rule for names that a name breaks: `[a-z_][a-z0-9_]{0,62}`.
+pub(crate) fn broken_rule(name: &str) -> Option<&'static str> {
+    let mut bytes = name.bytes();
+    match bytes.next() {
+        None => return Some("it is empty"),
+        Some(b'a'..=b'z' | b'_') => {}
+        Some(_) => return Some("it must start with a lower-case letter or an underscore"),
+    }
+    if name.len() > MAX_NAME_LEN {
+        return Some("it is longer than 63 characters");
+    }
+    let allowed = bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    (!allowed).then_some("only lower-case letters, digits and underscores may stand in it")
 }
 
 impl fmt::Display for CheckpointName {
@@ -153,6 +158,14 @@ ulid_id!(
 ulid_id!(
     /// The identity of a log entry: made once, with the entry, so that its writer knows it again.
     EntryId
+);
+ulid_id!(
+    /// One try at running a job to its end, however often it is taken up again.
+    RunId
+);
+ulid_id!(
+    /// One process's turn at driving a job.
+    DriverId
 );
 
 /// 32 bytes of BLAKE3, written as 64 lower-case hex digits.

@@ -1,6 +1,6 @@
 //! Named rules that hold for everything in a log. They run before each publish: what breaks one stays out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Error;
 use crate::ids::{AttemptId, Slot};
@@ -14,6 +14,7 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
     totals_are_sums(manifest)?;
     files_lie_below_attempts(manifest)?;
     no_file_twice(manifest)?;
+    no_unit_twice(manifest)?;
     statistics_fit_columns(manifest)?;
     columns_exist(manifest)
 }
@@ -58,6 +59,18 @@ fn no_file_twice(manifest: &Manifest) -> Result<(), Error> {
         Some(file) => Err(Error::invariant("no file is named twice", file.path.clone())),
         None => Ok(()),
     }
+}
+
+fn no_unit_twice(manifest: &Manifest) -> Result<(), Error> {
+    let mut owners = HashMap::new();
+    for file in &manifest.files {
+        let owner = layout::owner_of(&file.path);
+        if *owners.entry(file.unit).or_insert(owner) != owner {
+            let detail = format!("unit {} is there from two attempts", file.unit);
+            return Err(Error::invariant("a unit's rows come from one attempt", detail));
+        }
+    }
+    Ok(())
 }
 
 fn statistics_fit_columns(manifest: &Manifest) -> Result<(), Error> {

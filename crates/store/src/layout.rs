@@ -2,12 +2,15 @@
 
 use object_store::path::Path;
 
-use crate::ids::{AttemptId, CheckpointName, Signature, Slot, UnitNumber, Version};
+use crate::ids::{AttemptId, CheckpointName, DriverId, Signature, Slot, UnitNumber, Version};
+use crate::job::JobName;
 
 /// Prefix of the temporary files of the durable local file system. Listings hide them.
 pub const TEMP_PREFIX: &str = ".milepost-tmp-";
 
 const ENTRY_DIGITS: usize = 20;
+const HEARTBEAT_PREFIX: &str = "heartbeat-";
+const LOCK_PREFIX: &str = "lock-";
 
 /// Forms the paths of one store below its root.
 #[derive(Clone, Debug)]
@@ -88,10 +91,16 @@ impl Layout {
         self.attempt(name, id).join("heartbeat")
     }
 
+    /// The file that an attempt's owner holds a lock on; on a local disk only.
+    #[must_use]
+    pub fn lock(&self, name: &CheckpointName, id: AttemptId) -> Path {
+        self.attempt(name, id).join("lock")
+    }
+
     /// The receipt of a unit.
     #[must_use]
     pub fn receipt(&self, name: &CheckpointName, id: AttemptId, unit: UnitNumber) -> Path {
-        self.attempt(name, id).join(format!("unit-{:05}.json", unit.0))
+        self.attempt(name, id).join(receipt_name(unit))
     }
 
     /// An object of a checkpoint by its path relative to the checkpoint's directory.
@@ -111,6 +120,73 @@ impl Layout {
     pub fn index_hint(&self, signature: &Signature, name: &CheckpointName, version: Version) -> Path {
         self.index(signature).join(format!("{name}@{version}"))
     }
+
+    /// The directory of all jobs.
+    #[must_use]
+    pub fn jobs(&self) -> Path {
+        self.root.clone().join("jobs")
+    }
+
+    /// The directory of one job.
+    #[must_use]
+    pub fn job(&self, name: &JobName) -> Path {
+        self.jobs().join(name.as_str())
+    }
+
+    /// The directory of a job's log.
+    #[must_use]
+    pub fn job_log(&self, name: &JobName) -> Path {
+        self.job(name).join("log")
+    }
+
+    /// The overwritten hint where to start looking in a job's log.
+    #[must_use]
+    pub fn job_tail(&self, name: &JobName) -> Path {
+        self.job(name).join("tail")
+    }
+
+    /// The overwritten sign of life of a job's driver.
+    #[must_use]
+    pub fn driver_heartbeat(&self, name: &JobName, driver: DriverId) -> Path {
+        self.job(name).join(format!("{HEARTBEAT_PREFIX}{driver}"))
+    }
+
+    /// The file that a job's driver holds a lock on; on a local disk only.
+    #[must_use]
+    pub fn driver_lock(&self, name: &JobName, driver: DriverId) -> Path {
+        self.job(name).join(format!("{LOCK_PREFIX}{driver}"))
+    }
+}
+
+fn receipt_name(unit: UnitNumber) -> String {
+    format!("unit-{:05}.json", unit.0)
+}
+
+/// The unit that an object's name is the receipt of; `None` if it is no receipt's name.
+#[must_use]
+pub fn parse_receipt_name(name: &str) -> Option<UnitNumber> {
+    let digits = name.strip_prefix("unit-")?.strip_suffix(".json")?;
+    let unit = UnitNumber(digits.parse().ok()?);
+    // Other spellings of one number would be other objects.
+    (receipt_name(unit) == name).then_some(unit)
+}
+
+/// The attempt that a directory below `attempts/` is; `None` if its name is not that of an attempt.
+#[must_use]
+pub fn parse_attempt_name(name: &str) -> Option<AttemptId> {
+    parse_ulid(name).map(AttemptId)
+}
+
+/// The driver whose heartbeat or lock an object of a job's directory is, by the object's name.
+#[must_use]
+pub fn parse_driver_file(name: &str) -> Option<DriverId> {
+    let id = name.strip_prefix(HEARTBEAT_PREFIX).or_else(|| name.strip_prefix(LOCK_PREFIX))?;
+    parse_ulid(id).map(DriverId)
+}
+
+/// Lower-case and other spellings of one ulid would be other objects.
+fn parse_ulid(text: &str) -> Option<ulid::Ulid> {
+    ulid::Ulid::from_string(text).ok().filter(|id| id.to_string() == text)
 }
 
 /// The path of a new data file of a unit, relative to the checkpoint's directory.
@@ -134,9 +210,7 @@ pub fn owner_of(relative: &str) -> Option<AttemptId> {
     let (attempts, attempt, file) = (parts.next()?, parts.next()?, parts.next()?);
     let plain =
         attempts == "attempts" && !file.is_empty() && !file.starts_with('.') && parts.next().is_none();
-    let id = ulid::Ulid::from_string(attempt).ok()?;
-    // Lower-case and other spellings of one ulid would be other objects.
-    (plain && id.to_string() == attempt).then_some(AttemptId(id))
+    parse_attempt_name(attempt).filter(|_| plain)
 }
 
 /// The object name of a log slot: twenty digits, so that names sort like numbers.
@@ -175,6 +249,24 @@ mod tests {
         assert!(names.iter().all(|name| parse_entry_name(name).is_some()));
         for foreign in ["1.json", "00000000000000000001.json.bak", "0000000000000000000x.json", "x"] {
             assert_eq!(parse_entry_name(foreign), None);
+        }
+    }
+
+    #[test]
+    fn only_our_own_spelling_of_a_name_is_ours() {
+        assert_eq!(parse_receipt_name(&receipt_name(UnitNumber(7))), Some(UnitNumber(7)));
+        assert_eq!(parse_receipt_name(&receipt_name(UnitNumber(123_456))), Some(UnitNumber(123_456)));
+        for foreign in
+            ["unit-7.json", "unit-000007.json", "unit-00007.parquet", "unit-+0007.json", "unit-.json"]
+        {
+            assert_eq!(parse_receipt_name(foreign), None, "{foreign}");
+        }
+        let id = DriverId(ulid::Ulid::from_parts(1 << 40, 0xABC));
+        assert_eq!(parse_driver_file(&format!("lock-{id}")), Some(id));
+        assert_eq!(parse_driver_file(&format!("heartbeat-{id}")), Some(id));
+        for foreign in [id.to_string(), format!("lock-{}", id.to_string().to_lowercase()), "tail".to_owned()]
+        {
+            assert_eq!(parse_driver_file(&foreign), None, "{foreign}");
         }
     }
 

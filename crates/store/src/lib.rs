@@ -13,13 +13,22 @@
 //!    can do. That create is the commit. Whoever loses reads the winner's entry and judges again.
 //! 5. [`Store::newest`] finds the snapshot from then on; [`Store::check_files`] looks whether its files are whole.
 //!
+//! # When the writer dies
+//! Its attempt stays, with the receipts of its complete units. [`Store::open_attempts`] finds it, [`AttemptWatch`] tells
+//! whether its owner lives, and [`Attempt::adoptable`] gives the units that a new attempt may commit as its own.
+//!
+//! # The life of a job
+//! [`Driver::start`] begins a run, or takes an unfinished one up where it stopped; [`Driver::step`] records a finished
+//! statement; [`Driver::finish`] ends the run. One log a job and a rising epoch keep a second driver out: see [`job`].
+//!
 //! The rules, and what happens when a writer stops between any two steps, stand in `docs/format.md`.
 //!
 //! # What this crate is not
 //! It knows Arrow schemas and Parquet files, and no queries: what a signature means, which sources a plan reads
-//! and when a snapshot is fresh is the engine's to say. It takes no locks, trusts no wall clock, and deletes
-//! nothing that was ever committed.
+//! and when a snapshot is fresh is the engine's to say. Nothing that must be right hangs on a lock or a clock; a lock
+//! on a local disk and the heartbeat only tell sooner that an owner is dead. It deletes nothing that was ever committed.
 
+mod adopting;
 pub mod attempt;
 pub mod clock;
 pub mod commit;
@@ -28,13 +37,17 @@ mod create;
 pub mod datafile;
 mod encoding;
 pub mod error;
+mod finding;
 pub mod ids;
 mod index;
 mod invariants;
+pub mod job;
 pub mod layout;
+pub mod liveness;
 pub mod local;
 pub mod log;
 pub mod manifest;
+mod owner;
 mod probe;
 pub mod receipt;
 mod sealed;
@@ -43,16 +56,24 @@ pub mod snapshot;
 pub mod statistics;
 pub mod store;
 
+pub use adopting::{Adoptable, choose_units};
 pub use attempt::{Attempt, AttemptRecord, AttemptSpec, Owner, UnitPlan};
 pub use clock::{Clock, SystemClock};
 pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
 pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
 pub use datafile::DataFileWriter;
 pub use error::{Cause, Error, Result};
+pub use finding::Unreadable;
 pub use ids::{
-    AttemptId, CheckpointName, Checksum, ContentId, Digest, EntryId, Fingerprint, MAX_NAME_LEN, Signature,
-    Slot, UnitNumber, Version,
+    AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, MAX_NAME_LEN,
+    RunId, Signature, Slot, UnitNumber, Version,
 };
+pub use job::{
+    BegunStep, DriveOutcome, Driver, Epoch, FinishedStep, Holder, Job, JobDriver, JobEntry, JobName,
+    JobRecord, JobRun, JobState, RunOutcome, RunStatus, SnapshotRef, StartOptions, StartOutcome, StepKind,
+    StepOutcome, StepRecord,
+};
+pub use liveness::{AttemptWatch, Death, Ending, Life, SILENCE, Sign};
 pub use local::{Durability, DurableFileSystem};
 pub use log::{
     AppendOutcome, CheckpointEntry, CheckpointRecord, Draft, Entry, LiveVersion, Log, LogBody, LogState,

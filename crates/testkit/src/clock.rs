@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Time and ids under the test's control. Clones share both.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     now_ms: Arc<AtomicI64>,
+    ticks_ms: Arc<AtomicU64>,
     ids: Arc<AtomicU64>,
     seed: u64,
 }
@@ -15,7 +17,7 @@ impl ManualClock {
     /// Starts at `now_ms` milliseconds since the Unix epoch. Clocks of different seeds never give the same id.
     #[must_use]
     pub fn new(now_ms: i64, seed: u64) -> Self {
-        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), ids: Arc::default(), seed }
+        Self { now_ms: Arc::new(AtomicI64::new(now_ms)), ticks_ms: Arc::default(), ids: Arc::default(), seed }
     }
 
     /// The time.
@@ -24,7 +26,20 @@ impl ManualClock {
         self.now_ms.load(Ordering::SeqCst)
     }
 
-    /// Moves the time by `ms`, which may be negative.
+    /// Time since the start, which [`Self::advance`] does not touch.
+    #[must_use]
+    pub fn ticks(&self) -> Duration {
+        Duration::from_millis(self.ticks_ms.load(Ordering::SeqCst))
+    }
+
+    /// Lets time pass: both the time and the ticks go on.
+    pub fn pass(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.ticks_ms.fetch_add(ms, Ordering::SeqCst);
+        self.advance(i64::try_from(ms).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the time by `ms`, which may be negative, as an administrator does.
     pub fn advance(&self, ms: i64) {
         self.now_ms.fetch_add(ms, Ordering::SeqCst);
     }
@@ -41,6 +56,15 @@ impl ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn setting_the_time_lets_no_time_pass() {
+        let clock = ManualClock::new(1_000, 1);
+        clock.advance(-500);
+        assert_eq!((clock.now_ms(), clock.ticks()), (500, Duration::ZERO));
+        clock.pass(Duration::from_millis(20));
+        assert_eq!((clock.now_ms(), clock.ticks()), (520, Duration::from_millis(20)));
+    }
 
     #[test]
     fn ids_of_one_clock_rise_and_those_of_two_differ() {

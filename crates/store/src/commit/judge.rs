@@ -23,7 +23,6 @@ impl Attempt {
         if let Some(outcome) = self.judge_own_attempt(view).await? {
             return Ok(Some(outcome));
         }
-        self.judge_owners(prepared, view)?;
         if let Some(outcome) = self.judge_origin(prepared, view).await? {
             return Ok(Some(outcome));
         }
@@ -31,7 +30,11 @@ impl Attempt {
         if let Some(outcome) = self.judge_same_signature(prepared, view).await? {
             return Ok(Some(outcome));
         }
-        Ok(judge_read_version(&prepared.manifest, view))
+        if let Some(outcome) = judge_read_version(&prepared.manifest, view) {
+            return Ok(Some(outcome));
+        }
+        self.judge_owners(prepared, view)?;
+        Ok(None)
     }
 
     /// Rule 1: a closed attempt gives up. Prevents: a driver that was given up for dead commits files that
@@ -47,6 +50,9 @@ impl Attempt {
 
     /// Rule 2: the attempt that owns a file, by the file's path, must be open and must never have committed.
     /// Prevents: adopted files vanish because their own attempt was abandoned meanwhile.
+    ///
+    /// Looked at last: where another result stands already, nothing is computed again. That is so above all when the
+    /// living owner of adopted units commits first.
     fn judge_owners(&self, prepared: &Prepared, view: &View<'_>) -> Result<(), Error> {
         let closed: Vec<AttemptId> = prepared
             .owners

@@ -4,7 +4,7 @@ mod abandon;
 mod judge;
 mod prepare;
 mod publish;
-mod view;
+pub(crate) mod view;
 
 use async_trait::async_trait;
 

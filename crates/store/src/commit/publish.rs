@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use super::view::View;
 use super::{CommitDraft, CommitJudge, CommitOutcome};
 use crate::attempt::Attempt;
-use crate::error::Error;
+use crate::error::{Error, has_failed_sync};
 use crate::ids::Slot;
 use crate::index;
 use crate::invariants;
@@ -96,7 +96,7 @@ impl Attempt {
         unknown: Error,
     ) -> Result<CommitOutcome, Error> {
         if has_failed_sync(&unknown) {
-            // The disk itself does not say what it holds, so nothing read from it would prove anything.
+            // What would be read back proves nothing.
             return Err(unknown);
         }
         match self.close_from(commit).await {
@@ -108,10 +108,4 @@ impl Attempt {
             }
         }
     }
-}
-
-fn has_failed_sync(error: &Error) -> bool {
-    let Error::UnknownOutcome { source, .. } = error else { return false };
-    let source: &(dyn std::error::Error + 'static) = source.as_ref();
-    source.downcast_ref::<object_store::Error>().is_some_and(crate::local::is_failed_sync)
 }

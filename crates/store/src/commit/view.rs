@@ -1,12 +1,24 @@
 //! What a writer knows of the log while it commits: the newest state, and all entries since a slot.
 
+use crate::attempt::AttemptRecord;
 use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Slot, Version};
 use crate::log::{Entry, LogState, StoredEntry, StoredRecord};
 use crate::store::Inner;
 
+/// What has become of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It may still commit, and others may use its units.
+    Open,
+    /// No commit may name a file of it.
+    Closed,
+    /// It has committed; the version may be dropped since.
+    Committed(Version),
+}
+
 /// A stretch of a log that grows while others append.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     inner: &'a Inner,
     name: &'a CheckpointName,
     from: u64,
@@ -16,14 +28,14 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     /// Looks at the entries from slot `from` on.
-    pub(super) async fn open(inner: &'a Inner, name: &'a CheckpointName, from: u64) -> Result<Self, Error> {
+    pub(crate) async fn open(inner: &'a Inner, name: &'a CheckpointName, from: u64) -> Result<Self, Error> {
         let mut view = Self { inner, name, from, entries: vec![], newest: None };
         view.refresh().await?;
         Ok(view)
     }
 
     /// Reads what was appended since the last look.
-    pub(super) async fn refresh(&mut self) -> Result<(), Error> {
+    pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
         self.newest = self.inner.newest_entry(self.name).await?;
         let Some(newest) = &self.newest else { return Ok(()) };
         let known = self.from + self.entries.len() as u64;
@@ -43,17 +55,17 @@ impl<'a> View<'a> {
     }
 
     /// The newest entry.
-    pub(super) const fn newest(&self) -> Option<&Entry<StoredRecord>> {
+    pub(crate) const fn newest(&self) -> Option<&Entry<StoredRecord>> {
         self.newest.as_ref()
     }
 
     /// What is there.
-    pub(super) fn state(&self) -> LogState {
+    pub(crate) fn state(&self) -> LogState {
         self.newest.as_ref().map(|entry| entry.body.state.clone()).unwrap_or_default()
     }
 
     /// Whether an attempt that began when the log had `began_at` entries is closed.
-    pub(super) fn is_closed(&self, attempt: AttemptId, began_at: u64) -> bool {
+    pub(crate) fn is_closed(&self, attempt: AttemptId, began_at: u64) -> bool {
         self.since(began_at).any(|entry| match &entry.body.entry {
             StoredEntry::Abandon { attempt: closed } => *closed == attempt,
             StoredEntry::DropAll => true,
@@ -62,15 +74,24 @@ impl<'a> View<'a> {
     }
 
     /// The version that an attempt committed, dropped or not.
-    pub(super) fn committed_by(&self, attempt: AttemptId) -> Option<Version> {
+    pub(crate) fn committed_by(&self, attempt: AttemptId) -> Option<Version> {
         self.entries.iter().find_map(|entry| match &entry.body.entry {
             StoredEntry::Commit { version, attempt: by, .. } if *by == attempt => Some(*version),
             _ => None,
         })
     }
 
+    /// What has become of an attempt.
+    pub(crate) fn fate(&self, record: &AttemptRecord) -> Fate {
+        match self.committed_by(record.attempt) {
+            Some(version) => Fate::Committed(version),
+            None if self.is_closed(record.attempt, record.began_at) => Fate::Closed,
+            None => Fate::Open,
+        }
+    }
+
     /// The versions that were committed since the view's first slot, with their manifests.
-    pub(super) fn commits(&self) -> impl Iterator<Item = (Version, &crate::manifest::StoredManifest)> {
+    pub(crate) fn commits(&self) -> impl Iterator<Item = (Version, &crate::manifest::StoredManifest)> {
         self.entries.iter().filter_map(|entry| match &entry.body.entry {
             StoredEntry::Commit { version, manifest, .. } => Some((*version, manifest.as_ref())),
             _ => None,

@@ -10,6 +10,7 @@
 
 mod error;
 mod list;
+mod lock;
 mod multipart;
 mod publish;
 mod read;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 
 pub(crate) use error::is_failed_sync;
+pub(crate) use lock::{FileLock, LockState};
 use publish::Publish;
 use sync::Synced;
 
@@ -137,6 +139,15 @@ impl DurableFileSystem {
         self.blocking(move |shared| shared.sync_foreign(&target)).await?;
         self.shared.synced.remember(directory, mark);
         Ok(())
+    }
+
+    /// Syncs a directory that others write to.
+    pub(crate) async fn sync_foreign(&self, directory: &Path) -> Result<()> {
+        if self.durability() == Durability::None {
+            return Ok(());
+        }
+        let target = directory.clone();
+        self.blocking(move |shared| shared.sync_foreign(&target)).await
     }
 
     async fn blocking<T: Send + 'static>(

@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::StoreNotSafe`] if create-if-absent does not hold; [`Error::NotWritable`] if it can only be read;
-    /// [`Error::MissingIdentity`] if checkpoints are there without `milepost.json`.
+    /// [`Error::MissingIdentity`] if checkpoints or jobs are there without `milepost.json`.
     pub async fn prepare_write(&self) -> Result<(), Error> {
         let inner = &self.inner;
         let prepare = || async {
@@ -63,12 +63,13 @@ impl Inner {
         if self.id.read().is_some() || self.read_identity().await? {
             return Ok(());
         }
-        let checkpoints = self.layout.checkpoints();
-        let listed = self.objects.list_with_delimiter(Some(&checkpoints)).await;
-        let listed = listed.map_err(|source| Error::storage("list", &checkpoints, source))?;
-        if !listed.common_prefixes.is_empty() {
-            // Another process may have created the store between the two looks.
-            return self.expect_identity().await;
+        for directory in [self.layout.checkpoints(), self.layout.jobs()] {
+            let listed = self.objects.list_with_delimiter(Some(&directory)).await;
+            let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+            if !listed.common_prefixes.is_empty() {
+                // Another process may have created the store between the two looks.
+                return self.expect_identity().await;
+            }
         }
         let path = self.layout.identity();
         let stored = StoredIdentity {

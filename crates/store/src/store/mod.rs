@@ -104,10 +104,12 @@ impl Inner {
     }
 
     /// Makes what others created in a directory of a local disk survive, before it is relied on.
+    ///
+    /// Every time: they may have created more since the last call.
     pub(crate) async fn sync_foreign(&self, directory: &Path) -> Result<(), Error> {
         match &self.local {
             Some(local) => local
-                .sync_directory(directory, u64::MAX)
+                .sync_foreign(directory)
                 .await
                 .map_err(|source| Error::storage("sync", directory, source)),
             None => Ok(()),

@@ -131,7 +131,7 @@ impl Store {
         futures::stream::iter(checks).buffer_unordered(REQUESTS).try_collect().await
     }
 
-    async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
+    pub(crate) async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
         let path = self.path_of(name, file);
         let expected = || format!("{} bytes with checksum {}", file.size, file.checksum);
         match self.inner.objects.head(&path).await {

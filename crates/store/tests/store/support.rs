@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
@@ -40,6 +41,10 @@ impl Clock for TestClock {
     fn ulid(&self) -> Ulid {
         Ulid::from(self.0.next_id())
     }
+
+    fn ticks(&self) -> Duration {
+        self.0.ticks()
+    }
 }
 
 pub fn options() -> StoreOptions {
@@ -62,6 +67,15 @@ pub async fn on(faults: &FaultStore) -> Store {
 /// Another process's view of the same objects, without faults.
 pub async fn beside(faults: &FaultStore) -> Store {
     Store::with_object_store(faults.inner(), Path::from("root"), "test://beside", options()).await.unwrap()
+}
+
+/// Another process's view of the same objects, faults included, with a clock that the test holds.
+pub async fn timed(faults: &FaultStore) -> (Store, ManualClock) {
+    let clock = TestClock::new();
+    let options = StoreOptions { clock: Arc::new(clock.clone()), ..StoreOptions::default() };
+    let objects = Arc::new(faults.clone());
+    let store = Store::with_object_store(objects, Path::from("root"), "test://timed", options).await.unwrap();
+    (store, clock.0)
 }
 
 pub fn name() -> CheckpointName {

@@ -1,0 +1,98 @@
+//! A driver's appends: each on top of its own last entry, or it is fenced.
+
+use tokio::sync::MutexGuard;
+
+use super::driver::{Driver, Position};
+use super::invariants;
+use super::record::{JobEntry, JobRecord};
+use super::state::{Holder, JobState};
+use crate::error::{Error, has_failed_sync};
+use crate::log::{AppendOutcome, Draft};
+
+/// What became of a driver's entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a fenced driver must stop"]
+pub enum DriveOutcome {
+    /// It is in the log.
+    Recorded,
+    /// It is not, and nothing of this driver will ever be again: another one has the job.
+    Fenced(Holder),
+}
+
+impl Driver {
+    /// Appends one entry, after what is left of the last one.
+    pub(super) async fn append(&self, entry: JobEntry) -> Result<DriveOutcome, Error> {
+        let mut at = self.at.lock().await;
+        if let Some(unsure) = at.unsure.take() {
+            let same = unsure.entry().body.entry == entry;
+            let outcome = self.publish(&mut at, unsure).await?;
+            if same || outcome != DriveOutcome::Recorded {
+                return Ok(outcome);
+            }
+        }
+        if let Some(holder) = &at.fenced {
+            return Ok(DriveOutcome::Fenced(holder.clone()));
+        }
+        let before = &at.newest.body.state;
+        let record = JobRecord { state: after(before, &entry), entry };
+        invariants::check_entry(Some(before), &record, at.newest.slot.next())?;
+        let draft = self.log().draft(Some(&at.newest), record)?;
+        self.publish(&mut at, draft).await
+    }
+
+    async fn publish(
+        &self,
+        at: &mut MutexGuard<'_, Position>,
+        draft: Draft<JobRecord>,
+    ) -> Result<DriveOutcome, Error> {
+        let log = self.log();
+        // Kept before the first try: the caller may drop this future, and what was sent may arrive all the same.
+        at.unsure = Some(draft.clone());
+        if let Some(object) = &at.broken {
+            let source = "the disk did not confirm it before".into();
+            return Err(Error::UnknownOutcome { object: object.clone(), source });
+        }
+        match log.append(&draft).await {
+            Ok(AppendOutcome::Appended(slot)) => {
+                at.newest = draft.entry().clone();
+                at.unsure = None;
+                log.write_tail(slot).await;
+                Ok(DriveOutcome::Recorded)
+            }
+            Ok(AppendOutcome::Conflict(_)) => {
+                at.unsure = None;
+                let holder = self.successor().await?;
+                at.fenced = Some(holder.clone());
+                Ok(DriveOutcome::Fenced(holder))
+            }
+            Err(error @ Error::UnknownOutcome { .. }) => {
+                // The same bytes go to the same slot before anything else does, unless reading proves nothing.
+                at.broken = has_failed_sync(&error).then(|| log.path(draft.entry().slot).to_string());
+                Err(error)
+            }
+            Err(error) => {
+                at.unsure = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Who has the job, now that this driver's slot is another's.
+    async fn successor(&self) -> Result<Holder, Error> {
+        let newest = self.store.inner.newest_job_entry(&self.name).await?;
+        let holder = newest.map(|entry| entry.body.state.holder());
+        holder.filter(|holder| holder.epoch > self.epoch()).ok_or_else(|| Error::ForeignObject {
+            object: self.log().directory().to_string(),
+            detail: format!("an entry of epoch {} is not of its driver", self.epoch()),
+        })
+    }
+}
+
+fn after(before: &JobState, entry: &JobEntry) -> JobState {
+    match entry {
+        JobEntry::StepBegin(begun) => before.with_begun(begun),
+        JobEntry::Step(step) => before.with_step(step),
+        JobEntry::Finish { outcome, .. } => before.finished(*outcome),
+        JobEntry::Run | JobEntry::Takeover { .. } => before.clone(),
+    }
+}

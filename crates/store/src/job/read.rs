@@ -1,0 +1,219 @@
+//! Looking up jobs, their runs and steps.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::name::JobName;
+use super::record::{BegunStep, Epoch, JobEntry, JobRecord, StepRecord};
+use super::state::{JobState, RunStatus};
+use crate::attempt::Owner;
+use crate::error::Error;
+use crate::ids::{Digest, DriverId, RunId, Slot};
+use crate::log::{Entry, Log};
+use crate::store::{Inner, Store};
+
+/// How many small requests are made at once.
+const REQUESTS: usize = 32;
+
+/// Where a job stands, with what is finished of its current run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The job.
+    pub name: JobName,
+    /// Where it stands.
+    pub state: JobState,
+    /// When that was written by its driver's clock, in milliseconds since the Unix epoch.
+    pub written_ms: i64,
+    /// The finished steps of the current run, by index.
+    pub steps: Vec<FinishedStep>,
+}
+
+/// A finished step, as the log has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedStep {
+    /// The step.
+    pub step: StepRecord,
+    /// The epoch of the driver that finished it.
+    pub epoch: Epoch,
+    /// When it was recorded by that driver's clock, in milliseconds since the Unix epoch.
+    pub written_ms: i64,
+}
+
+/// A driver's turn at a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobDriver {
+    /// The driver.
+    pub driver: DriverId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its process.
+    pub owner: Owner,
+    /// The hash of the script that it ran.
+    pub script: Digest,
+    /// The hash of the script's variables.
+    pub variables: Digest,
+    /// When it began by its clock, in milliseconds since the Unix epoch.
+    pub began_ms: i64,
+}
+
+/// One run of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRun {
+    /// The run.
+    pub run: RunId,
+    /// What `now()` is in it, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// How it stands. A run that is still `Running` and not the job's last was given up for a new one.
+    pub status: RunStatus,
+    /// Those who drove it, in order.
+    pub drivers: Vec<JobDriver>,
+    /// Its finished steps, by index.
+    pub steps: Vec<FinishedStep>,
+    /// A step with an effect outside of the store that was begun and is not finished.
+    pub begun: Option<BegunStep>,
+    /// When its last driver ended it, by that driver's clock, in milliseconds since the Unix epoch.
+    pub ended_ms: Option<i64>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl Inner {
+    pub(crate) fn job_log(&self, name: &JobName) -> Log<JobRecord> {
+        let (directory, tail) = (self.layout.job_log(name), self.layout.job_tail(name));
+        Log::new(self.objects.clone(), directory, tail, self.clock.clone()).on_disk(self.local.clone())
+    }
+
+    /// The newest entry of a job's log.
+    pub(crate) async fn newest_job_entry(&self, name: &JobName) -> Result<Option<Entry<JobRecord>>, Error> {
+        let newest = self.job_log(name).newest().await?;
+        if newest.is_some() {
+            self.expect_identity().await?;
+        }
+        Ok(newest)
+    }
+}
+
+impl Store {
+    /// All jobs that were ever started, by name.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if listing failed.
+    pub async fn jobs(&self) -> Result<Vec<JobName>, Error> {
+        let directory = self.inner.layout.jobs();
+        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+        let names = listed.common_prefixes.iter().filter_map(|path| JobName::parse(path.filename()?).ok());
+        let names: Vec<_> = names.collect();
+        futures::stream::iter(names)
+            .map(|name| async move { Ok::<_, Error>(self.was_started(&name).await?.then_some(name)) })
+            .buffered(REQUESTS)
+            .try_filter_map(|name| async move { Ok(name) })
+            .try_collect()
+            .await
+    }
+
+    async fn was_started(&self, name: &JobName) -> Result<bool, Error> {
+        let first = self.inner.job_log(name).path(Slot(0));
+        match self.inner.objects.head(&first).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => {
+                Ok(self.inner.newest_job_entry(name).await?.is_some())
+            }
+            Err(source) => Err(Error::storage("read", first, source)),
+        }
+    }
+
+    /// Where a job stands; `None` if it was never started. Reads the current run alone.
+    ///
+    /// # Errors
+    /// [`Error::is_damage`] errors, [`Error::NewerFormat`] or [`Error::UnknownFeature`] if the log cannot be relied on.
+    pub async fn open_job(&self, name: &JobName) -> Result<Option<Job>, Error> {
+        let Some(newest) = self.inner.newest_job_entry(name).await? else { return Ok(None) };
+        let steps = finished_steps(&self.inner, name, &newest).await?;
+        let (state, written_ms) = (newest.body.state, newest.written_ms);
+        Ok(Some(Job { name: name.clone(), state, written_ms, steps }))
+    }
+
+    /// All runs of a job with their steps, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::open_job`].
+    pub async fn job_history(&self, name: &JobName) -> Result<Vec<JobRun>, Error> {
+        let log = self.inner.job_log(name);
+        let entries = log.entries_from(Slot(0)).await?;
+        if !entries.is_empty() {
+            self.inner.expect_identity().await?;
+        }
+        fold(&log, &entries)
+    }
+}
+
+/// The finished steps of the run that `newest` belongs to: those of its entries, read many at once.
+pub(super) async fn finished_steps(
+    inner: &Inner,
+    name: &JobName,
+    newest: &Entry<JobRecord>,
+) -> Result<Vec<FinishedStep>, Error> {
+    let log = inner.job_log(name);
+    let mut entries = log.read_range(newest.body.state.run_slot.0..newest.slot.0).await?;
+    if let Some(last) = entries.last() {
+        log.check_follows(last, newest)?;
+    }
+    entries.push(newest.clone());
+    Ok(fold(&log, &entries)?.pop().map(|run| run.steps).unwrap_or_default())
+}
+
+/// The runs that a stretch of a log tells of. It must begin with the first entry of a run.
+fn fold(log: &Log<JobRecord>, entries: &[Entry<JobRecord>]) -> Result<Vec<JobRun>, Error> {
+    let mut runs = vec![];
+    for entries in entries.chunk_by(|a, b| a.body.state.run == b.body.state.run) {
+        if let Some(first) = entries.first()
+            && (first.body.entry != JobEntry::Run || first.body.state.run_slot != first.slot)
+        {
+            let expected = format!("the first entry of run {}", first.body.state.run);
+            return Err(Error::damaged(log.path(first.slot), expected, "another entry"));
+        }
+        runs.extend(fold_run(entries));
+    }
+    Ok(runs)
+}
+
+fn fold_run(entries: &[Entry<JobRecord>]) -> Option<JobRun> {
+    let last = entries.last()?;
+    let state = &last.body.state;
+    let (mut drivers, mut steps, mut end) = (vec![], BTreeMap::new(), None);
+    for entry in entries {
+        match &entry.body.entry {
+            JobEntry::Run | JobEntry::Takeover { .. } => {
+                drivers.push(driver_of(entry));
+                end = None;
+            }
+            // A step that was done again, because its checkpoint had been dropped, counts as it was done last.
+            JobEntry::Step(step) => {
+                let epoch = entry.body.state.epoch;
+                let step = FinishedStep { step: step.clone(), epoch, written_ms: entry.written_ms };
+                steps.insert(step.step.index, step);
+            }
+            JobEntry::StepBegin(_) => {}
+            JobEntry::Finish { error, .. } => end = Some((entry.written_ms, error.clone())),
+        }
+    }
+    let (ended_ms, error) = end.map_or((None, None), |(at, error)| (Some(at), error));
+    Some(JobRun {
+        run: state.run,
+        now_ms: state.now_ms,
+        status: state.status,
+        drivers,
+        steps: steps.into_values().collect(),
+        begun: state.begun.clone(),
+        ended_ms,
+        error,
+    })
+}
+
+fn driver_of(entry: &Entry<JobRecord>) -> JobDriver {
+    let JobState { driver, epoch, owner, script, variables, .. } = entry.body.state.clone();
+    JobDriver { driver, epoch, owner, script, variables, began_ms: entry.written_ms }
+}

@@ -1,0 +1,135 @@
+//! Where a job stands: the part of every entry that lets the newest one tell alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{BegunStep, Epoch, RunOutcome, StepRecord};
+use crate::attempt::Owner;
+use crate::ids::{Digest, DriverId, RunId, Slot};
+
+/// Where a job stands after an entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobState {
+    /// The current run.
+    pub run: RunId,
+    /// The slot of its first entry.
+    pub run_slot: Slot,
+    /// What `now()` is in it, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Whether it goes on.
+    pub status: RunStatus,
+    /// The epoch of the driver that wrote the entry.
+    pub epoch: Epoch,
+    /// That driver.
+    pub driver: DriverId,
+    /// Its process.
+    pub owner: Owner,
+    /// The hash of the script that it runs.
+    pub script: Digest,
+    /// The hash of the script's variables.
+    pub variables: Digest,
+    /// The last step that was finished.
+    pub last_step: Option<u64>,
+    /// A step with an effect outside of the store that was begun and is not finished: it may have run in part.
+    pub begun: Option<BegunStep>,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// A driver has it, or died with it.
+    Running,
+    /// It came to its end.
+    Done,
+    /// Its driver gave up: it can be taken up again.
+    Failed,
+}
+
+/// The driver that has a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The driver.
+    pub driver: DriverId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its process.
+    pub owner: Owner,
+    /// The run that it drives.
+    pub run: RunId,
+}
+
+/// Who begins a run or takes it up, and with which script.
+#[derive(Clone, Debug)]
+pub(super) struct Newcomer {
+    pub(super) driver: DriverId,
+    pub(super) owner: Owner,
+    pub(super) script: Digest,
+    pub(super) variables: Digest,
+}
+
+impl Newcomer {
+    fn owner_in(&self, run: RunId) -> Owner {
+        Owner { run: run.to_string(), ..self.owner.clone() }
+    }
+}
+
+impl JobState {
+    /// The driver that wrote the entry.
+    #[must_use]
+    pub fn holder(&self) -> Holder {
+        Holder { driver: self.driver, epoch: self.epoch, owner: self.owner.clone(), run: self.run }
+    }
+
+    /// The state after a new run's first entry, in `slot`.
+    pub(super) fn new_run(
+        before: Option<&Self>,
+        run: RunId,
+        now_ms: i64,
+        slot: Slot,
+        newcomer: &Newcomer,
+    ) -> Self {
+        Self {
+            run,
+            run_slot: slot,
+            now_ms,
+            status: RunStatus::Running,
+            epoch: before.map(|state| state.epoch).unwrap_or_default().next(),
+            driver: newcomer.driver,
+            owner: newcomer.owner_in(run),
+            script: newcomer.script,
+            variables: newcomer.variables,
+            last_step: None,
+            begun: None,
+        }
+    }
+
+    /// The state after another driver took the run up.
+    pub(super) fn taken_over(&self, newcomer: &Newcomer) -> Self {
+        Self {
+            status: RunStatus::Running,
+            epoch: self.epoch.next(),
+            driver: newcomer.driver,
+            owner: newcomer.owner_in(self.run),
+            script: newcomer.script,
+            variables: newcomer.variables,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn with_begun(&self, begun: &BegunStep) -> Self {
+        Self { begun: Some(begun.clone()), ..self.clone() }
+    }
+
+    pub(super) fn with_step(&self, step: &StepRecord) -> Self {
+        let begun = self.begun.clone().filter(|begun| begun.index != step.index);
+        Self { last_step: Some(step.index), begun, ..self.clone() }
+    }
+
+    pub(super) fn finished(&self, outcome: RunOutcome) -> Self {
+        let status = match outcome {
+            RunOutcome::Done => RunStatus::Done,
+            RunOutcome::Failed => RunStatus::Failed,
+        };
+        Self { status, ..self.clone() }
+    }
+}
