@@ -123,6 +123,9 @@ fn bar(stage: &StageProgress) -> ProgressBar {
 fn message(stage: &StageProgress) -> String {
     let time = stage.elapsed.as_secs_f64().max(0.001);
     let clock = if stage.elapsed.as_secs() < 120 { format!("{time:.1} s") } else { seconds(stage.elapsed) };
+    if let Some(other) = &stage.waits_for {
+        return format!("waiting for {other}, {clock}");
+    }
     if stage.rows == 0 {
         // A stage that sorts or aggregates reads all of its input before it has a row to write.
         return format!("computing, {clock}");
@@ -144,7 +147,13 @@ mod tests {
             units_done: 1,
             units: 8,
             elapsed: Duration::from_secs(2),
+            waits_for: None,
         };
+        let other = Some("process 7 on here, 3 of 9 units".to_string());
+        assert_eq!(
+            message(&StageProgress { waits_for: other, ..stage.clone() }),
+            "waiting for process 7 on here, 3 of 9 units, 2.0 s"
+        );
         assert_eq!(message(&StageProgress { rows: 0, ..stage.clone() }), "computing, 2.0 s");
         assert_eq!(message(&stage), "1,234,567 rows, 3.00 MiB, 1.50 MiB/s, 2.0 s");
     }

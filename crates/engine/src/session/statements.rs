@@ -22,6 +22,7 @@ use crate::resolve::{
     Ensured, Freshness, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
 };
 use crate::sql::{CreateCheckpoint, Statement, StatementKind};
+use crate::stage::UnitCounts;
 
 impl Session {
     /// Runs a parsed statement; see [`Session::sql`].
@@ -124,7 +125,14 @@ impl Session {
         if !force && freshness(&resolver, &snapshot).await? == Freshness::Fresh {
             let saved_ms = snapshot.manifest.elapsed_ms;
             let (outcome, elapsed_ms) = (Outcome::Reused, 0);
-            return rows::ensured(&Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan: None });
+            return rows::ensured(&Ensured {
+                snapshot,
+                outcome,
+                elapsed_ms,
+                saved_ms,
+                units: UnitCounts::default(),
+                plan: None,
+            });
         }
         rows::ensured(&refresh(&resolver, &snapshot, force).await?)
     }

@@ -1,35 +1,44 @@
 //! Closes the attempt of a stage that does not reach its end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err};
-use milepost_store::Attempt;
+use milepost_store::{Attempt, AttemptId, AttemptRecord, Owner};
+use parking_lot::Mutex;
 
 use crate::context::Milepost;
 
+/// The attempts of this process whose stages run.
+static RUNNING: Mutex<BTreeSet<AttemptId>> = Mutex::new(BTreeSet::new());
+
+/// Whether this process began the attempt and its stage has stopped: then nobody needs to wait for its silence.
+pub(super) fn is_gone(record: &AttemptRecord) -> bool {
+    let owner = &record.spec.owner;
+    let ours = Owner::here(&owner.run);
+    owner.same_host(&ours) && owner.pid == ours.pid && !RUNNING.lock().contains(&record.attempt)
+}
+
 /// Abandons the attempt when the stage is dropped before its end.
 pub(super) struct AttemptGuard {
+    id: AttemptId,
     attempt: Option<Arc<Attempt>>,
     milepost: Arc<Milepost>,
 }
 
 impl AttemptGuard {
     pub(super) fn new(attempt: Attempt, milepost: &Arc<Milepost>) -> Self {
-        Self { attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
+        RUNNING.lock().insert(attempt.id());
+        Self { id: attempt.id(), attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
     }
 
     pub(super) fn attempt(&self) -> Result<Arc<Attempt>> {
         self.attempt.clone().ok_or_else(|| exec_datafusion_err!("the attempt has ended"))
     }
 
-    pub(super) fn finished(mut self) {
+    /// Leaves the attempt as it is: committed, or open, so that its complete units can be taken over.
+    pub(super) fn leave(mut self) {
         self.attempt = None;
-    }
-
-    pub(super) fn abandon_later(&self) {
-        if let Some(attempt) = self.attempt.clone() {
-            self.milepost.clean_up(abandon(attempt));
-        }
     }
 
     pub(super) async fn abandon(mut self) {
@@ -41,6 +50,7 @@ impl AttemptGuard {
 
 impl Drop for AttemptGuard {
     fn drop(&mut self) {
+        RUNNING.lock().remove(&self.id);
         if let Some(attempt) = self.attempt.take() {
             self.milepost.clean_up(abandon(attempt));
         }

@@ -8,6 +8,7 @@ mod partial;
 mod planning;
 mod progress;
 mod purity;
+mod resume;
 mod runner;
 mod slices;
 mod units;

@@ -21,6 +21,8 @@ pub struct StageProgress {
     pub units: usize,
     /// Time since the stage began.
     pub elapsed: Duration,
+    /// The other writer of the same result whose end the stage waits for.
+    pub waits_for: Option<String>,
 }
 
 /// The counters of one running stage.
@@ -32,6 +34,7 @@ pub(crate) struct StageCounters {
     rows: AtomicU64,
     bytes: AtomicU64,
     units_done: AtomicUsize,
+    waits_for: Mutex<Option<String>>,
 }
 
 impl StageCounters {
@@ -40,8 +43,20 @@ impl StageCounters {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    pub(crate) fn waits_for(&self, who: Option<String>) {
+        *self.waits_for.lock() = who;
+    }
+
+    pub(crate) fn units_adopted(&self, units: usize) {
+        self.units_done.fetch_add(units, Ordering::Relaxed);
+    }
+
     pub(crate) fn unit_done(&self) {
         self.units_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn units_done(&self) -> usize {
+        self.units_done.load(Ordering::Relaxed)
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -56,6 +71,7 @@ impl StageCounters {
             units_done: self.units_done.load(Ordering::Relaxed),
             units: self.units,
             elapsed: self.started.elapsed(),
+            waits_for: self.waits_for.lock().clone(),
         }
     }
 }
@@ -73,6 +89,7 @@ impl ProgressBoard {
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             units_done: AtomicUsize::new(0),
+            waits_for: Mutex::default(),
         });
         let mut board = self.0.lock();
         board.retain(|stage| stage.strong_count() > 0);

@@ -16,8 +16,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::future::BoxFuture;
 use milepost_store::{
-    Attempt, AttemptSpec, CheckpointName, CommitDraft, CommitOutcome, DataFile, Definition, Origin, Owner,
-    Parent, Receipt, Snapshot, UnitPlan, Version,
+    Attempt, AttemptId, AttemptSpec, CheckpointName, CommitDraft, CommitOutcome, DataFile, Definition,
+    Error as StoreError, Origin, Parent, Receipt, Snapshot, UnitNumber, UnitPlan, Version,
 };
 
 use super::guard::AttemptGuard;
@@ -97,30 +97,32 @@ impl Stage<'_> {
             milepost_store::check_schema(self.plan.schema().as_arrow()).map_err(store_error)?;
             self.home.store.set_durability(self.config.durability);
             let work = self.work().await?;
+            let work = self.as_begun_before(work).await?;
             let schema = result_schema(&self.plan, work.result().as_ref());
             milepost_store::check_schema(&schema).map_err(store_error)?;
             let spec = AttemptSpec {
                 signature: self.identity.signature,
                 fingerprint: self.identity.fingerprint,
                 unit_plan: work.unit_plan.clone(),
-                owner: this_process(&self.milepost.run.id),
+                owner: self.owner(),
             };
             let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
             let guard = AttemptGuard::new(attempt, self.milepost);
             let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
-            let written = self.write(&guard.attempt()?, &work, &schema, &counters).await;
-            let outcome = match written {
-                Ok((receipts, plan)) => self
-                    .commit(&guard, schema, work.order.clone(), receipts, &counters)
-                    .await
-                    .map(|done| (done, plan)),
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(((snapshot, written), plan)) => {
-                    guard.finished();
-                    let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: 0 };
-                    Ok(StageReport { snapshot, written, plan, units })
+            match self.attempt(&guard, &work, schema, &counters).await {
+                Ok(report) if report.written == Written::Here => {
+                    guard.leave();
+                    Ok(report)
+                }
+                Ok(report) => {
+                    // Our files are nobody's now; the abandon entry lets garbage collection have them.
+                    guard.abandon().await;
+                    Ok(report)
+                }
+                // What is complete is not computed again by the next try.
+                Err(error) if work.unit_plan.pure && counters.units_done() > 0 => {
+                    guard.leave();
+                    Err(error)
                 }
                 Err(error) => {
                     guard.abandon().await;
@@ -128,6 +130,37 @@ impl Stage<'_> {
                 }
             }
         })
+    }
+
+    /// Waits, adopts, writes and commits; again for adopted units that others have closed meanwhile.
+    async fn attempt(
+        &self,
+        guard: &AttemptGuard,
+        work: &Work,
+        schema: SchemaRef,
+        counters: &Arc<StageCounters>,
+    ) -> Result<StageReport> {
+        let attempt = guard.attempt()?;
+        if let Some(snapshot) = self.wait_for_others(&attempt, counters).await? {
+            let (plan, units) = (Arc::clone(&work.plan), UnitCounts::default());
+            return Ok(StageReport { snapshot, written: Written::Elsewhere, plan, units });
+        }
+        let mut done = self.units_of_the_dead(&attempt).await?;
+        counters.units_adopted(done.len());
+        loop {
+            let adopted = done.values().filter(|receipt| receipt.attempt != attempt.id()).count();
+            let (receipts, plan) = self.write(&attempt, work, &schema, counters, done).await?;
+            match self.commit(&attempt, &schema, work.order.clone(), &receipts, counters).await? {
+                Committed::Snapshot(snapshot, written) => {
+                    let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted as u64 };
+                    return Ok(StageReport { snapshot, written, plan, units });
+                }
+                Committed::WithoutUnitsOf(closed) => {
+                    let kept = receipts.into_iter().filter(|receipt| !closed.contains(&receipt.attempt));
+                    done = kept.map(|receipt| (receipt.unit, receipt)).collect();
+                }
+            }
+        }
     }
 
     /// What EXPLAIN says of the units that the stage would be cut into.
@@ -147,6 +180,7 @@ impl Stage<'_> {
         work: &Work,
         schema: &SchemaRef,
         counters: &Arc<StageCounters>,
+        done: BTreeMap<UnitNumber, Receipt>,
     ) -> Result<(Vec<Receipt>, Plan)> {
         let context = Arc::clone(&work.context);
         let sources = match work.slices {
@@ -164,7 +198,7 @@ impl Stage<'_> {
             ordered: work.rest.is_none() && work.order.matters(),
             side_by_side: work.side_by_side,
         };
-        let receipts = units.run(&batch, BTreeMap::new()).await?;
+        let receipts = units.run(&batch, done).await?;
         let Some(rest) = &work.rest else { return Ok((receipts, Arc::clone(&work.plan))) };
         let plan = self.finish(rest, &work.plan.schema(), &receipts)?;
         let partitions = plan.output_partitioning().partition_count();
@@ -190,14 +224,14 @@ impl Stage<'_> {
 
     fn commit<'f>(
         &'f self,
-        guard: &'f AttemptGuard,
-        schema: SchemaRef,
+        attempt: &'f Attempt,
+        schema: &'f SchemaRef,
         order: RowOrder,
-        receipts: Vec<Receipt>,
+        receipts: &'f [Receipt],
         counters: &'f StageCounters,
-    ) -> BoxFuture<'f, Result<(Snapshot, Written)>> {
+    ) -> BoxFuture<'f, Result<Committed>> {
         Box::pin(async move {
-            let manifest = self.manifest(schema, order, receipts, counters);
+            let manifest = self.manifest(Arc::clone(schema), order, receipts.to_vec(), counters);
             let draft = CommitDraft { manifest, replaces: self.replaces };
             let judge = SourceJudge {
                 plan: &self.plan,
@@ -206,28 +240,31 @@ impl Stage<'_> {
                 recorded: &self.identity.sources,
             };
             let name = || self.name.to_string();
-            match guard.attempt()?.commit(draft, &judge).await.map_err(store_error)? {
-                CommitOutcome::Committed(snapshot) => Ok((snapshot, Written::Here)),
-                CommitOutcome::Adopted(snapshot) => {
-                    // Our files are nobody's now; the abandon entry lets garbage collection have them.
-                    guard.abandon_later();
-                    Ok((snapshot, Written::Elsewhere))
+            match attempt.commit(draft, &judge).await {
+                Ok(CommitOutcome::Committed(snapshot) | CommitOutcome::AlreadyCommitted(snapshot)) => {
+                    Ok(Committed::Snapshot(snapshot, Written::Here))
                 }
-                CommitOutcome::AlreadyCommitted(snapshot) => Ok((snapshot, Written::Here)),
-                CommitOutcome::Closed => Err(Error::Closed { name: name() }.into()),
-                CommitOutcome::Superseded { newest } => {
+                Ok(CommitOutcome::Adopted(snapshot)) => Ok(Committed::Snapshot(snapshot, Written::Elsewhere)),
+                Ok(CommitOutcome::Closed) => Err(Error::Closed { name: name() }.into()),
+                Ok(CommitOutcome::Superseded { newest }) => {
                     let shown = |v: Option<Version>| {
                         v.map_or_else(|| "no version".to_string(), |v| format!("version {v}"))
                     };
                     Err(Error::MovedOn { name: name(), read: shown(self.read_version), now: shown(newest) }
                         .into())
                 }
+                Err(StoreError::UnitsClosed { attempts, .. }) if !attempts.is_empty() => {
+                    Ok(Committed::WithoutUnitsOf(attempts))
+                }
+                Err(error) => Err(store_error(error)),
             }
         })
     }
 }
 
-fn this_process(run: &str) -> Owner {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_string();
-    Owner { host, pid: std::process::id(), run: run.to_string() }
+/// What a commit came to.
+enum Committed {
+    Snapshot(Snapshot, Written),
+    /// Nothing is committed: the units of these attempts must be computed again.
+    WithoutUnitsOf(Vec<AttemptId>),
 }

@@ -20,7 +20,15 @@ use crate::config::MilepostConfig;
 use crate::error::store_error;
 
 /// How often a living attempt says that it lives.
-const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
+pub(super) const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Says that the attempt's owner lives. Where that fails, this writer only looks dead; adopting its units is safe all the
+/// same.
+pub(super) async fn beat(attempt: &Attempt) {
+    if let Err(error) = attempt.heartbeat().await {
+        tracing::debug!("heartbeat of {}: {error}", attempt.name());
+    }
+}
 
 /// What all units of one attempt share.
 pub(super) struct Units<'a> {
@@ -68,7 +76,7 @@ impl Units<'_> {
             }
         }
         let mut running: JoinSet<Result<Receipt>> = JoinSet::new();
-        let mut beat = tokio::time::interval(HEARTBEAT);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             while running.len() < batch.side_by_side.max(1)
                 && let Some(partition) = waiting.pop()
@@ -83,12 +91,7 @@ impl Units<'_> {
                     }
                     None => break,
                 },
-                _ = beat.tick() => {
-                    // A heartbeat that fails only makes this writer look dead; adopting its units is safe all the same.
-                    if let Err(error) = self.attempt.heartbeat().await {
-                        tracing::debug!("heartbeat of {}: {error}", self.attempt.name());
-                    }
-                }
+                _ = heartbeat.tick() => beat(self.attempt).await,
             }
         }
         Ok(receipts.into_values().collect())
