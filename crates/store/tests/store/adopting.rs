@@ -1,5 +1,7 @@
 //! Adopting the complete units of other attempts.
 
+use std::collections::btree_map::Entry;
+
 use milepost_store::{
     Adoptable, Attempt, AttemptSpec, CommitOutcome, Digest, Error, Manifest, Receipt, Snapshot, Store,
     UnitNumber, choose_units,
@@ -43,8 +45,8 @@ async fn resume(attempt: &Attempt) -> (Manifest, Vec<u32>) {
     let mut receipts = choose_units(&attempt.adoptable().await.unwrap());
     let mut computed = vec![];
     for unit in 0..3 {
-        if !receipts.contains_key(&UnitNumber(unit)) {
-            receipts.insert(UnitNumber(unit), write(attempt, unit).await);
+        if let Entry::Vacant(missing) = receipts.entry(UnitNumber(unit)) {
+            missing.insert(write(attempt, unit).await);
             computed.push(unit);
         }
     }

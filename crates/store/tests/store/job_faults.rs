@@ -250,7 +250,7 @@ async fn stopped_after(writes: usize, lose_last: bool) -> bool {
     let before = next.open_job(&job()).await.unwrap();
     if let Some(before) = &before {
         let there: Vec<u64> = before.steps.iter().map(|finished| finished.step.index).collect();
-        let claimed = told.as_ref().map_or_else(|(told, _)| told, |told| told);
+        let claimed = told.as_ref().unwrap_or_else(|(told, _)| told);
         assert!(claimed.iter().all(|index| there.contains(index)), "{case}: a step was reported and is lost");
     }
     assert_eq!(run_job(&next).await.map_err(|(_, error)| error).unwrap(), [0, 1, 2], "{case}");
