@@ -13,7 +13,7 @@ use crate::manifest::Manifest;
 type Verdict = Result<Option<CommitOutcome>, Error>;
 
 impl Attempt {
-    /// All rules, in order.
+    /// All rules, in the order in which they are looked at: format.md gives the reasons.
     pub(super) async fn judge(
         &self,
         prepared: &Prepared,

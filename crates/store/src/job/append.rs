@@ -96,3 +96,43 @@ fn after(before: &JobState, entry: &JobEntry) -> JobState {
         JobEntry::Run | JobEntry::Takeover { .. } => before.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::Owner;
+    use crate::ids::Digest;
+    use crate::job::{JobName, RunOutcome, StartOptions, StartOutcome};
+    use crate::store::{Store, StoreOptions};
+
+    async fn drive(store: &Store, name: &JobName) -> Driver {
+        let options = StartOptions::new(Owner::here(""), Digest::of(b"script"), Digest::of(b"variables"));
+        match Driver::start(store, name, options).await.unwrap() {
+            StartOutcome::Driving(driver) => *driver,
+            StartOutcome::Held { by, .. } => panic!("held by {by:?}"),
+        }
+    }
+
+    /// What the disk did not confirm may be gone after a power cut, whatever a later try seems to show.
+    #[tokio::test]
+    async fn a_driver_whose_disk_did_not_confirm_an_entry_writes_no_more() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path().to_str().unwrap(), StoreOptions::default()).await.unwrap();
+        let disk = store.inner.local.clone().unwrap();
+        let name = JobName::parse("nightly").unwrap();
+        let driver = drive(&store, &name).await;
+        disk.fail_directory_syncs(true);
+        let told = driver.finish(RunOutcome::Failed, None).await;
+        assert!(matches!(told, Err(Error::UnknownOutcome { .. })), "{told:?}");
+        disk.fail_directory_syncs(false);
+        for _ in 0..2 {
+            let told = driver.finish(RunOutcome::Failed, None).await;
+            assert!(matches!(told, Err(Error::UnknownOutcome { .. })), "{told:?}");
+        }
+        drop(driver);
+        assert!(
+            drive(&store, &name).await.resumed(),
+            "the next one reads what is there, once the disk confirms it"
+        );
+    }
+}

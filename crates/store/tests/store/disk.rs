@@ -291,6 +291,7 @@ async fn a_store_on_disk_is_plain_files() {
         "checkpoints/trips/log/00000000000000000000.json".to_owned(),
         "checkpoints/trips/tail".to_owned(),
         format!("checkpoints/trips/attempts/{attempt}/attempt.json"),
+        format!("checkpoints/trips/attempts/{attempt}/lock"),
         format!("checkpoints/trips/attempts/{attempt}/unit-00000.json"),
         format!("checkpoints/trips/{file}"),
         format!("index/{}/trips@1", signature("1")),

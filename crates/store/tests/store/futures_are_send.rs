@@ -1,7 +1,11 @@
 //! Every operation can run on any thread of a runtime.
 
-use milepost_store::{Attempt, CommitDraft, CommitJudge, DataFileWriter, Receipt, Snapshot, Store, Version};
+use milepost_store::{
+    Attempt, AttemptWatch, CommitDraft, CommitJudge, DataFileWriter, Driver, Receipt, RunOutcome, Snapshot,
+    Store, Unreadable, Version,
+};
 
+use crate::job_support::*;
 use crate::support::*;
 
 fn sends<T: Send>(_: T) {}
@@ -36,4 +40,23 @@ fn all(
     sends(attempt.abandon());
     sends(writer.write(&rows(&[1])));
     sends(writer.finish());
+}
+
+/// The same.
+#[expect(dead_code, reason = "the compiler is the test")]
+fn of_others_and_jobs(store: &Store, attempt: &Attempt, mut watch: AttemptWatch, driver: &Driver) {
+    let trips = name();
+    sends(attempt.earlier());
+    sends(attempt.adoptable());
+    sends(store.open_attempts(&trips, Unreadable::Skip));
+    sends(store.receipts(&trips, attempt.id()));
+    sends(watch.look());
+    sends(watch.progress());
+    sends(Driver::start(store, &job(), start()));
+    sends(driver.step(step(0)));
+    sends(driver.finish(RunOutcome::Done, None));
+    sends(driver.heartbeat());
+    sends(store.jobs());
+    sends(store.open_job(&job()));
+    sends(store.job_history(&job()));
 }

@@ -2,12 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod adopting;
+mod attempts;
 mod content;
 mod damage;
 mod datafile;
 mod disk;
 mod drops;
 mod futures_are_send;
+mod job_drivers;
+mod job_faults;
+mod job_support;
+mod jobs;
+mod liveness;
 mod logs;
 mod lost_replies;
 mod opening;
