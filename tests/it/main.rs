@@ -7,6 +7,7 @@
 //! - `types` takes every Arrow type through a snapshot and back.
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
+//! - `units`: stages that stopped on the way, and what the next try makes of them.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
 #[cfg(test)]
@@ -31,3 +32,5 @@ mod slt;
 mod support;
 #[cfg(test)]
 mod types;
+#[cfg(test)]
+mod units;

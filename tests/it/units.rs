@@ -1,0 +1,204 @@
+//! Units: what a stage that stopped on the way leaves behind, and what the next try makes of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::exec_err;
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use milepost::Session;
+use milepost::identity::{FunctionKind, FunctionVersions};
+
+use crate::support::{ANY_ORDER, assert_same, config, number, run, table};
+
+const ROWS: i64 = 20_000;
+
+/// A session over the store in `dir`, with a file of [`ROWS`] rows in many row groups, and with a function that gives its
+/// argument back, up to a limit: beyond it the query fails, as if its process had died there.
+async fn session(dir: &Path, limit: &Arc<AtomicI64>) -> Session {
+    let mut functions = FunctionVersions::new();
+    functions.declare(FunctionKind::Scalar, "up_to_limit", "1");
+    functions.declare(FunctionKind::Scalar, "pause", "1");
+    let store = format!("file://{}", dir.join("store").display());
+    let builder = Session::builder().with_config(config()).with_store_url(&store);
+    let session = builder.with_function_versions(functions).build().await.unwrap();
+    let limit = Arc::clone(limit);
+    let function = move |arguments: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(arguments)?;
+        let values = arrays[0].as_primitive::<Int64Type>();
+        let limit = limit.load(Ordering::Relaxed);
+        match values.iter().flatten().find(|value| *value > limit) {
+            Some(value) => exec_err!("{value} is beyond the limit"),
+            None => Ok(ColumnarValue::Array(Arc::new(values.clone()) as ArrayRef)),
+        }
+    };
+    let function =
+        create_udf("up_to_limit", vec![DataType::Int64], DataType::Int64, Volatility::Immutable, Arc::new(function));
+    session.register_udf(function);
+    let file = dir.join("numbers.parquet");
+    if !file.exists() {
+        write_numbers(&session, &file, 1).await;
+    }
+    let create = format!("CREATE EXTERNAL TABLE numbers STORED AS PARQUET LOCATION '{}'", file.display());
+    run(&session, &create).await.unwrap();
+    run(&session, "SET milepost.unit_bytes = '8 KiB'").await.unwrap();
+    session
+}
+
+async fn write_numbers(session: &Session, file: &Path, from: i64) {
+    let rows = format!("SELECT value AS n, value % 7 AS seven FROM generate_series({from}, {})", from + ROWS - 1);
+    let options = "OPTIONS ('format.max_row_group_size' '500')";
+    run(session, &format!("COPY ({rows}) TO '{}' {options}", file.display())).await.unwrap();
+}
+
+/// Outcome, units and reused units of a CHECKPOINT.
+async fn outcome(session: &Session, sql: &str) -> (String, i64, i64) {
+    let batches = run(session, sql).await.unwrap();
+    let row = batches.iter().find(|batch| batch.num_rows() == 1).unwrap();
+    let count = |name: &str| {
+        let column = arrow::compute::cast(row.column_by_name(name).unwrap(), &DataType::Int64).unwrap();
+        column.as_primitive::<Int64Type>().value(0)
+    };
+    let text = arrow::compute::cast(row.column_by_name("outcome").unwrap(), &DataType::Utf8).unwrap();
+    (text.as_string::<i32>().value(0).to_string(), count("units"), count("units_reused"))
+}
+
+const PLAIN: &str = "SELECT up_to_limit(n) AS n, seven FROM numbers WHERE seven <> 3";
+const JOINED: &str = "SELECT up_to_limit(n) AS n, word FROM numbers JOIN (VALUES (1, 'one'), (2, 'two'), (2, 'zwei')) AS w (seven, word) ON numbers.seven = w.seven";
+const GROUPED: &str = "SELECT seven, count(*) AS rows, sum(up_to_limit(n)) AS total, avg(n) AS mean FROM numbers GROUP BY seven";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_stopped_goes_on_from_its_complete_units() {
+    for query in [PLAIN, JOINED, GROUPED] {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Arc::new(AtomicI64::new(ROWS / 2));
+        let checkpoint = format!("CHECKPOINT c AS {query}");
+        {
+            let first = session(dir.path(), &limit).await;
+            let error = run(&first, &checkpoint).await.unwrap_err().to_string();
+            assert!(error.contains("beyond the limit"), "{error}");
+            assert_eq!(number(&first, "SELECT count(*) FROM milepost.checkpoints").await, 0, "nothing is visible");
+        }
+        limit.store(i64::MAX, Ordering::Relaxed);
+        let second = session(dir.path(), &limit).await;
+        let (how, units, reused) = outcome(&second, &checkpoint).await;
+        assert_eq!(how, "resumed", "{query}");
+        assert!(units > 10 && reused >= units / 4 && reused < units, "{reused} of {units}: {query}");
+        let expected = table(&second, query).await.unwrap();
+        assert_same(&expected, &table(&second, "SELECT * FROM c").await.unwrap(), ANY_ORDER, query);
+        assert_eq!(outcome(&second, &checkpoint).await.0, "reused");
+    }
+}
+
+/// Three tries, each a little further: units of two dead attempts end in one snapshot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_of_several_dead_attempts_end_in_one_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Arc::new(AtomicI64::new(ROWS / 4));
+    let checkpoint = format!("CHECKPOINT c AS {PLAIN}");
+    run(&session(dir.path(), &limit).await, &checkpoint).await.unwrap_err();
+    limit.store(ROWS / 2, Ordering::Relaxed);
+    // Other settings for parallel work: the slices are those of the first try all the same.
+    let second = session(dir.path(), &limit).await;
+    run(&second, "SET datafusion.execution.target_partitions = 2").await.unwrap();
+    run(&second, "SET milepost.unit_bytes = '16 KiB'").await.unwrap();
+    run(&second, &checkpoint).await.unwrap_err();
+    limit.store(i64::MAX, Ordering::Relaxed);
+    let third = session(dir.path(), &limit).await;
+    let (how, units, reused) = outcome(&third, &checkpoint).await;
+    assert_eq!(how, "resumed");
+    assert!(reused >= units * 2 / 5, "{reused} of {units}");
+    let expected = table(&third, PLAIN).await.unwrap();
+    assert_same(&expected, &table(&third, "SELECT * FROM c").await.unwrap(), ANY_ORDER, PLAIN);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_over_a_source_that_changed_are_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Arc::new(AtomicI64::new(ROWS / 2));
+    let checkpoint = format!("CHECKPOINT c AS {PLAIN}");
+    let first = session(dir.path(), &limit).await;
+    run(&first, &checkpoint).await.unwrap_err();
+    limit.store(i64::MAX, Ordering::Relaxed);
+    // As many rows, as many bytes, other values.
+    write_numbers(&first, &dir.path().join("numbers.parquet"), 2).await;
+    let second = session(dir.path(), &limit).await;
+    let (how, _, reused) = outcome(&second, &checkpoint).await;
+    assert_eq!((how.as_str(), reused), ("written", 0));
+    assert_eq!(number(&second, "SELECT max(n) FROM c").await, ROWS + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forced_run_uses_nothing_of_another_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Arc::new(AtomicI64::new(i64::MAX));
+    let session = session(dir.path(), &limit).await;
+    run(&session, &format!("CHECKPOINT c AS {PLAIN}")).await.unwrap();
+    limit.store(ROWS / 2, Ordering::Relaxed);
+    run(&session, "REFRESH CHECKPOINT c FORCE").await.unwrap_err();
+    limit.store(i64::MAX, Ordering::Relaxed);
+    let (how, _, reused) = outcome(&session, "REFRESH CHECKPOINT c FORCE").await;
+    assert_eq!((how.as_str(), reused), ("written", 0));
+}
+
+/// The rows of an ordered query are cut into units too, and come back in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_of_a_sequence_keep_its_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Arc::new(AtomicI64::new(i64::MAX));
+    let session = session(dir.path(), &limit).await;
+    run(&session, "CHECKPOINT sorted AS SELECT n, seven FROM numbers ORDER BY n * -1").await.unwrap();
+    let (_, units, _) = outcome(&session, "CHECKPOINT c AS SELECT n FROM sorted WHERE seven = 0").await;
+    assert!(units > 1, "{units}");
+    let mut before = i64::MAX;
+    for batch in run(&session, "SELECT n FROM c").await.unwrap() {
+        for n in batch.column(0).as_primitive::<Int64Type>().values() {
+            assert!(*n < before);
+            before = *n;
+        }
+    }
+}
+
+/// Of two writers of the same result the second waits, says for whom, and takes the first one's snapshot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_second_writer_waits_for_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Arc::new(AtomicI64::new(i64::MAX));
+    let (first, second) = (session(dir.path(), &limit).await, session(dir.path(), &limit).await);
+    let slow = "SELECT up_to_limit(n) AS n FROM numbers WHERE pause(n) > 0";
+    for session in [&first, &second] {
+        session.register_udf(pause());
+    }
+    let checkpoint = format!("CHECKPOINT c AS {slow}");
+    let writing = tokio::spawn({
+        let checkpoint = checkpoint.clone();
+        async move { outcome(&first, &checkpoint).await }
+    });
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let waiting = tokio::spawn({
+        let second = second.clone();
+        async move { outcome(&second, &checkpoint).await }
+    });
+    let mut shown = None;
+    while !waiting.is_finished() {
+        shown = shown.or_else(|| second.progress().into_iter().find_map(|stage| stage.waits_for));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(writing.await.unwrap().0, "written");
+    assert_eq!(waiting.await.unwrap().0, "adopted");
+    let shown = shown.expect("the second writer says for whom it waits");
+    assert!(shown.contains(&std::process::id().to_string()) && shown.contains("units"), "{shown}");
+    assert_eq!(number(&second, "SELECT count(*) FROM milepost.snapshots").await, 1);
+}
+
+/// Gives its argument back after a while; a declared function, so that its results may be shared.
+fn pause() -> datafusion::logical_expr::ScalarUDF {
+    let function = |arguments: &[ColumnarValue]| {
+        std::thread::sleep(Duration::from_millis(40));
+        Ok(arguments[0].clone())
+    };
+    create_udf("pause", vec![DataType::Int64], DataType::Int64, Volatility::Immutable, Arc::new(function))
+}
