@@ -7,6 +7,7 @@
 //! - `types` takes every Arrow type through a snapshot and back.
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
+//! - `projections`: columns that are redefined by themselves, layer upon layer.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
 #[cfg(test)]
@@ -25,6 +26,8 @@ mod failing_store;
 mod freshness;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod projections;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]
