@@ -10,7 +10,7 @@ use datafusion::logical_expr::TableType;
 use milepost_store::CheckpointName;
 
 use crate::context::Milepost;
-use crate::error::store_error;
+use crate::error::{Error, store_error};
 use crate::scan::{SnapshotTable, named_scan};
 
 #[derive(Debug)]
@@ -92,8 +92,19 @@ impl SchemaProvider for CheckpointSchema {
     }
 }
 
+/// A checkpoint may not hide a table or view of the session's default schema.
+///
+/// # Errors
+/// [`Error::NameTaken`].
+pub(crate) fn refuse_taken(milepost: &Milepost, state: &SessionState, name: &CheckpointName) -> Result<()> {
+    match table_beneath(milepost, state, name.as_str()) {
+        Some(kind) => Err(Error::NameTaken { name: name.to_string(), kind }.into()),
+        None => Ok(()),
+    }
+}
+
 /// What the default schema itself holds under a name, checkpoints aside: "table" or "view".
-pub(crate) fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Option<String> {
+fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Option<String> {
     let catalog = &state.config_options().catalog;
     let schema = milepost.beneath()?.catalog(&catalog.default_catalog)?.schema(&catalog.default_schema)?;
     if !schema.table_exist(name) {

@@ -15,6 +15,7 @@ use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
 use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version};
 
 use super::{Session, rows};
+use crate::catalog::refuse_taken;
 use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::{Error, store_error};
@@ -110,9 +111,7 @@ impl Session {
         let state = self.context.state();
         let name = create.name.as_str();
         settings(&state).with_options(&create.options)?;
-        if let Some(kind) = crate::catalog::table_beneath(&self.milepost, &state, name) {
-            return Err(Error::NameTaken { name: name.to_string(), kind }.into());
-        }
+        refuse_taken(&self.milepost, &state, &create.name)?;
         self.milepost.set_view(name, Arc::new(ViewTable::new(plan, Some(create.query_text.clone()))));
         rows::viewed(name)
     }
@@ -211,9 +210,7 @@ impl Session {
         if analyze {
             return self.explain_analyze(&state, create, &plan).await;
         }
-        if let Some(kind) = crate::catalog::table_beneath(&self.milepost, &state, create.name.as_str()) {
-            return Err(Error::NameTaken { name: create.name.to_string(), kind }.into());
-        }
+        refuse_taken(&self.milepost, &state, &create.name)?;
         let request = self.request(&state, create, &plan)?;
         let (verdict, plan) = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
         let mut shown = vec![("checkpoint".to_string(), verdict)];
