@@ -22,7 +22,7 @@ use crate::error::{Error, store_error};
 use crate::resolve::{
     Ensured, Freshness, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
 };
-use crate::sql::{CreateCheckpoint, Statement, StatementKind};
+use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 
 impl Session {
     /// Runs a parsed statement; see [`Session::sql`].
@@ -35,7 +35,7 @@ impl Session {
                 if let Some(key) = reset_of_ours(inner) {
                     return self.reset(&key);
                 }
-                if lists_tables(&statement.text) {
+                if lists_tables(inner) {
                     self.checkpoint_names().await;
                 }
                 let plan = self.context.state().statement_to_plan(inner.as_ref().clone()).await?;
@@ -255,12 +255,6 @@ fn reset_of_ours(statement: &DFStatement) -> Option<String> {
     let ResetStatement::Variable(name) = reset;
     let key = name.to_string().replace('"', "").to_ascii_lowercase();
     key.starts_with("milepost.").then_some(key)
-}
-
-/// Whether a statement asks the catalog for all names; checkpoints are listed for it first.
-fn lists_tables(text: &str) -> bool {
-    let text = text.trim_start().to_ascii_lowercase();
-    text.starts_with("show") || text.contains("information_schema")
 }
 
 /// SQL's LIKE over a name.
