@@ -12,7 +12,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
-use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version};
+use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version, Which};
 
 use super::{Session, rows};
 use crate::catalog::refuse_taken;
@@ -159,29 +159,23 @@ impl Session {
         let state = self.context.state();
         let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Peek);
         let mut found = Vec::new();
-        for name in self.milepost.refresh_names().await? {
-            let Ok(name) = CheckpointName::parse(&name) else { continue };
-            if !matches_pattern(name.as_str(), like)? {
+        for checkpoint in self.milepost.overview(Which::Newest).await? {
+            if !matches_pattern(checkpoint.name.as_str(), like)? {
                 continue;
             }
-            let Some(snapshot) = self.store().newest(&name).await.map_err(store_error)? else { continue };
-            let live = self.store().live(&name).await.map_err(store_error)?.len();
-            let state = freshness(&resolver, &snapshot).await?;
-            found.push((snapshot, live, state));
+            for snapshot in checkpoint.snapshots {
+                let state = freshness(&resolver, &snapshot).await?;
+                found.push((snapshot, checkpoint.live.len(), state));
+            }
         }
         rows::checkpoints(&found)
     }
 
     async fn show_snapshots(&self, name: &CheckpointName) -> Result<RecordBatch> {
-        let live = self.store().live(name).await.map_err(store_error)?;
-        if live.is_empty() {
-            return Err(self.missing(name, None).await?.into());
+        match self.store().look(name.clone(), Which::All).await.map_err(store_error)? {
+            Some(checkpoint) => rows::snapshots(&checkpoint.snapshots),
+            None => Err(self.missing(name, None).await?.into()),
         }
-        let mut found = Vec::with_capacity(live.len());
-        for version in &live {
-            found.extend(self.store().snapshot(name, version.version).await.map_err(store_error)?);
-        }
-        rows::snapshots(&found, &live)
     }
 
     /// One version of a checkpoint, or its newest.

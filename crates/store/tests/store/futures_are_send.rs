@@ -1,6 +1,8 @@
 //! Every operation can run on any thread of a runtime.
 
-use milepost_store::{Attempt, CommitDraft, CommitJudge, DataFileWriter, Receipt, Snapshot, Store, Version};
+use milepost_store::{
+    Attempt, CommitDraft, CommitJudge, DataFileWriter, Receipt, Snapshot, Store, Version, Which,
+};
 
 use crate::support::*;
 
@@ -24,6 +26,7 @@ fn all(
     sends(store.snapshot(&trips, Version(1)));
     sends(store.history(&trips));
     sends(store.live(&trips));
+    sends(store.overview(Which::All));
     sends(store.find(signature("a")));
     sends(store.begin(&trips, spec(signature("a"))));
     sends(store.drop_version(&trips, Version(1)));

@@ -11,6 +11,7 @@ mod futures_are_send;
 mod logs;
 mod lost_replies;
 mod opening;
+mod overview;
 mod races;
 mod receipts;
 mod rules;
