@@ -149,6 +149,10 @@ impl Milepost {
         self.names.read().iter().cloned().collect()
     }
 
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.names.read().contains(name)
+    }
+
     pub(crate) fn remember(&self, name: &str) {
         self.names.write().insert(name.to_string());
     }

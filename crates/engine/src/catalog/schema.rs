@@ -66,6 +66,10 @@ impl SchemaProvider for CheckpointSchema {
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
         match self.inner.table_type(name).await? {
             Some(kind) => Ok(Some(kind)),
+            // A list of all tables asks for each: their names were just read from the logs.
+            None if self.milepost.knows(name) && self.milepost.view(name).is_none() => {
+                Ok(Some(TableType::Base))
+            }
             None => Ok(self.table(name).await?.map(|table| table.table_type())),
         }
     }
@@ -79,16 +83,14 @@ impl SchemaProvider for CheckpointSchema {
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if !self.inner.table_exist(name) && self.milepost.known_names().iter().any(|known| known == name) {
+        if !self.inner.table_exist(name) && self.milepost.knows(name) {
             return plan_err!("'{name}' is a checkpoint and no table: use DROP CHECKPOINT {name}");
         }
         self.inner.deregister_table(name)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.inner.table_exist(name)
-            || self.milepost.view(name).is_some()
-            || self.milepost.known_names().iter().any(|known| known == name)
+        self.inner.table_exist(name) || self.milepost.view(name).is_some() || self.milepost.knows(name)
     }
 }
 
