@@ -4,12 +4,18 @@
 //! cargo bench -p milepost-benches --bench overhead -- [scale] [rounds]
 //! ```
 //!
-//! Prints the median time of each query in plain DataFusion and in a Milepost session over the same files, and the ratio
-//! of the sums. Data is generated once, in the temporary folder.
+//! Prints the median time of each query over the same files, and the ratio of the sums, in
+//! - plain DataFusion, which lists a folder once and never again, so that it does not see new files;
+//! - plain DataFusion that lists folders afresh for each query, as a Milepost session does by default;
+//! - a Milepost session.
+//!
+//! The second ratio is what Milepost itself costs, the first one adds what fresh listings cost. Data is generated once, in
+//! the temporary folder.
 
 use std::time::{Duration, Instant};
 
 use datafusion::error::Result;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::*;
 use milepost::Session;
 use milepost_benches::{median, tpch};
@@ -21,54 +27,81 @@ async fn main() -> Result<()> {
     let scale = numbers.first().copied().unwrap_or(0.1);
     let rounds = numbers.get(1).map_or(7, |rounds| *rounds as usize).max(3);
     let data = tpch(scale)?;
-    let plain = SessionContext::new();
-    let session = Session::open("memory://").await?;
-    for context in [&plain, session.context()] {
-        register(context, &data).await?;
+    let engines =
+        [Engine::Plain(SessionContext::new()), Engine::Plain(listing_afresh()?), Engine::milepost().await?];
+    for engine in &engines {
+        register(engine.context(), &data).await?;
     }
 
     println!("TPC-H scale {scale}, {rounds} rounds, interleaved; medians in ms");
-    println!("query  datafusion  milepost  ratio");
-    let (mut all_plain, mut all_ours) = (Duration::ZERO, Duration::ZERO);
+    println!("query  datafusion  listing afresh  milepost  to the first  to the second");
+    let mut sums = [Duration::ZERO; 3];
     for (name, sql) in QUERIES {
-        run_plain(&plain, sql).await?;
-        run_ours(&session, sql).await?;
-        let (mut in_plain, mut in_ours) = (Vec::new(), Vec::new());
-        for round in 0..rounds {
-            // Whoever runs second finds warmer caches, so they take turns.
-            if round % 2 == 0 {
-                in_plain.push(run_plain(&plain, sql).await?);
-                in_ours.push(run_ours(&session, sql).await?);
-            } else {
-                in_ours.push(run_ours(&session, sql).await?);
-                in_plain.push(run_plain(&plain, sql).await?);
-            }
-        }
-        let (in_plain, in_ours) = (median(&mut in_plain), median(&mut in_ours));
-        println!("{name}    {:>10.1}  {:>8.1}  {:>5.3}", ms(in_plain), ms(in_ours), ratio(in_ours, in_plain));
-        all_plain += in_plain;
-        all_ours += in_ours;
+        let medians = measure(&engines, sql, rounds).await?;
+        println!("{name}  {}", line(medians));
+        sums.iter_mut().zip(medians).for_each(|(sum, median)| *sum += median);
     }
-    println!("all    {:>10.1}  {:>8.1}  {:>5.3}", ms(all_plain), ms(all_ours), ratio(all_ours, all_plain));
+    println!("all  {}", line(sums));
     Ok(())
 }
 
-async fn run_plain(context: &SessionContext, sql: &str) -> Result<Duration> {
-    let started = Instant::now();
-    context.sql(sql).await?.collect().await?;
-    Ok(started.elapsed())
+enum Engine {
+    Plain(SessionContext),
+    Milepost(Session),
 }
 
-async fn run_ours(session: &Session, sql: &str) -> Result<Duration> {
-    let started = Instant::now();
-    session.sql(sql).await?.collect().await?;
-    Ok(started.elapsed())
+impl Engine {
+    async fn milepost() -> Result<Self> {
+        Ok(Self::Milepost(Session::open("memory://").await?))
+    }
+
+    fn context(&self) -> &SessionContext {
+        match self {
+            Self::Plain(context) => context,
+            Self::Milepost(session) => session.context(),
+        }
+    }
+
+    async fn run(&self, sql: &str) -> Result<Duration> {
+        let started = Instant::now();
+        let frame = match self {
+            Self::Plain(context) => context.sql(sql).await?,
+            Self::Milepost(session) => session.sql(sql).await?,
+        };
+        frame.collect().await?;
+        Ok(started.elapsed())
+    }
 }
 
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
+/// DataFusion without its cache of listings.
+fn listing_afresh() -> Result<SessionContext> {
+    let runtime = RuntimeEnvBuilder::new().with_object_list_cache_limit(0).build_arc()?;
+    Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
 }
 
-fn ratio(one: Duration, other: Duration) -> f64 {
-    one.as_secs_f64() / other.as_secs_f64()
+/// Who runs later finds warmer caches, so they take turns.
+async fn measure(engines: &[Engine; 3], sql: &str, rounds: usize) -> Result<[Duration; 3]> {
+    let mut times = [const { Vec::new() }; 3];
+    for engine in engines {
+        engine.run(sql).await?;
+    }
+    for round in 0..rounds {
+        for turn in 0..3 {
+            let at = (round + turn) % 3;
+            times[at].push(engines[at].run(sql).await?);
+        }
+    }
+    Ok(times.map(|mut times| median(&mut times)))
+}
+
+fn line([plain, afresh, ours]: [Duration; 3]) -> String {
+    let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
+    format!(
+        "{:>12.2}  {:>14.2}  {:>8.2}  {:>12.3}  {:>13.3}",
+        ms(plain),
+        ms(afresh),
+        ms(ours),
+        ms(ours) / ms(plain),
+        ms(ours) / ms(afresh)
+    )
 }

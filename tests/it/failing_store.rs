@@ -176,3 +176,26 @@ async fn a_store_that_fails_now_and_then_gives_right_rows_or_an_error() {
     }
     assert!(done > 0 && failed > 0, "{done} done, {failed} failed");
 }
+
+/// Every look at a log begins at its tail: a list of all checkpoints looks once at each.
+#[tokio::test]
+async fn a_list_of_checkpoints_reads_each_log_once() {
+    let scene = Scene::new().await;
+    let session = scene.session().await;
+    checkpoint(&session, NEXT).await.unwrap();
+    checkpoint(&session, "CHECKPOINT other AS SELECT i FROM n").await.unwrap();
+    for sql in [
+        "SHOW CHECKPOINTS",
+        "SHOW TABLES",
+        "SELECT * FROM milepost.checkpoints",
+        "SELECT * FROM milepost.snapshots",
+        "SELECT * FROM milepost.files",
+    ] {
+        scene.faults.forget_calls();
+        run(&session, sql).await.unwrap();
+        for name in ["kept", "other"] {
+            let looks = scene.faults.count(Operation::Get, &format!("/{name}/tail"));
+            assert_eq!(looks, 1, "{sql}: {name}");
+        }
+    }
+}

@@ -8,6 +8,7 @@
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
 //! - `units`: stages that stopped on the way, and what the next try makes of them.
+//! - `projections`: columns that are redefined by themselves, layer upon layer.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
 #[cfg(test)]
@@ -26,6 +27,8 @@ mod failing_store;
 mod freshness;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod projections;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use datafusion::prelude::SessionConfig;
 use milepost::Session;
 
-use crate::support::{physical, run, unique};
+use crate::support::{ANY_ORDER, assert_same, physical, run, table, unique};
 
 /// One partition keeps the plans short.
 async fn session() -> Session {
@@ -167,4 +167,37 @@ async fn counts_and_bounds_are_answered_without_a_scan() {
     ProjectionExec: expr=[1000 as count(*), 1 as min(sold.id), 1000 as max(sold.id)]
       PlaceholderRowExec
     ");
+}
+
+/// A hundred thousand visits fall into a thousand groups. DataFusion cannot know how many there will be, takes a hundred
+/// thousand for it, and builds on the ten thousand items. The snapshot of the groups has been counted: the join builds on it.
+#[tokio::test]
+async fn a_measured_count_decides_what_a_join_builds_on() {
+    let session = session().await;
+    for sql in [
+        "CREATE TABLE visits AS SELECT value AS id FROM generate_series(1, 100000)",
+        "CREATE TABLE items AS SELECT value AS item, value % 1000 AS k FROM generate_series(1, 10000)",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let groups = "SELECT id % 1000 AS k, count(*) AS n FROM visits GROUP BY id % 1000";
+    let join = |groups: &str| format!("SELECT i.item, g.n FROM {groups} AS g JOIN items i ON i.k = g.k");
+    let (guessed, measured) =
+        (join(&format!("({groups})")), join(&format!("checkpoint(({groups}), 'groups')")));
+    assert_plan!(plan(&session, &guessed).await, @r"
+    HashJoinExec: mode=CollectLeft, join_type=Inner, on=[(k@1, k@0)], projection=[item@0, n@3]
+      DataSourceExec: partitions=1, partition_sizes=[2]
+      ProjectionExec: expr=[visits.id % Int64(1000)@0 as k, count(Int64(1))@1 as n]
+        AggregateExec: mode=Single, gby=[id@0 % 1000 as visits.id % Int64(1000)], aggr=[count(Int64(1))]
+          DataSourceExec: partitions=1, partition_sizes=[13]
+    ");
+    assert_plan!(plan(&session, &measured).await, @r"
+    HashJoinExec: mode=CollectLeft, join_type=Inner, on=[(k@0, k@1)], projection=[item@2, n@1]
+      DataSourceExec: file_groups={1 group: [[groups/00000]]}, projection=[k, n], file_type=parquet
+      DataSourceExec: partitions=1, partition_sizes=[2]
+    ");
+    let (expected, found) =
+        (table(&session, &guessed).await.unwrap(), table(&session, &measured).await.unwrap());
+    assert_eq!(expected.rows.len(), 10_000);
+    assert_same(&expected, &found, ANY_ORDER, "with a checkpoint");
 }

@@ -9,8 +9,7 @@ use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
-use futures::{StreamExt, TryStreamExt};
-use milepost_store::{CheckpointName, Durability, Origin, Store, StoreOptions};
+use milepost_store::{Durability, Origin, Overview, Store, StoreOptions, Which};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
 
@@ -22,9 +21,6 @@ use crate::stage::ProgressBoard;
 
 /// The scheme of the URLs under which scans find a store's files.
 pub(crate) const STORE_SCHEME: &str = "milepost://";
-
-/// How many logs are looked at side by side.
-const LOOKS: usize = 64;
 
 /// A store and the URL under which DataFusion's scans find it.
 #[derive(Debug, Clone)]
@@ -156,6 +152,10 @@ impl Milepost {
         self.names.read().iter().cloned().collect()
     }
 
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.names.read().contains(name)
+    }
+
     pub(crate) fn remember(&self, name: &str) {
         self.names.write().insert(name.to_string());
     }
@@ -166,12 +166,16 @@ impl Milepost {
 
     /// Lists the store's checkpoints anew; those that have a live version.
     pub(crate) async fn refresh_names(&self) -> Result<Vec<String>> {
-        let listed = self.store().checkpoints().await.map_err(store_error)?;
-        let looks: Vec<_> = listed.iter().map(|name| self.is_live(name)).collect();
-        let live: Vec<Option<String>> = futures::stream::iter(looks).buffered(LOOKS).try_collect().await?;
-        let names: BTreeSet<String> = live.into_iter().flatten().collect();
-        self.names.write().clone_from(&names);
-        Ok(names.into_iter().collect())
+        let found = self.overview(Which::Names).await?;
+        Ok(found.into_iter().map(|checkpoint| checkpoint.name.to_string()).collect())
+    }
+
+    /// Reads every log of the store once, and remembers the names.
+    pub(crate) async fn overview(&self, which: Which) -> Result<Vec<Overview>> {
+        let found = self.store().overview(which).await.map_err(store_error)?;
+        let names: BTreeSet<String> = found.iter().map(|checkpoint| checkpoint.name.to_string()).collect();
+        *self.names.write() = names;
+        Ok(found)
     }
 
     /// Remembers the catalog list that checkpoints are laid over; the first one counts.
@@ -182,11 +186,6 @@ impl Milepost {
     /// The catalog list that checkpoints are laid over.
     pub(crate) fn beneath(&self) -> Option<&Arc<dyn CatalogProviderList>> {
         self.beneath.get()
-    }
-
-    async fn is_live(&self, name: &CheckpointName) -> Result<Option<String>> {
-        let live = self.store().live(name).await.map_err(store_error)?;
-        Ok((!live.is_empty()).then(|| name.to_string()))
     }
 
     pub(crate) fn view(&self, name: &str) -> Option<Arc<dyn TableProvider>> {

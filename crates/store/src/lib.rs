@@ -89,4 +89,4 @@ pub use sealed::{FEATURES, FORMAT};
 pub use sidefile::{MAX_INLINE, SideFile};
 pub use snapshot::Snapshot;
 pub use statistics::{ColumnStatistics, StatValue, StatisticsBuilder};
-pub use store::{DropOutcome, PRODUCER, Store, StoreOptions};
+pub use store::{DropOutcome, Overview, PRODUCER, Store, StoreOptions, Which};

@@ -11,5 +11,5 @@ mod schema;
 mod system;
 mod wrap;
 
-pub(crate) use schema::table_beneath;
+pub(crate) use schema::refuse_taken;
 pub(crate) use wrap::CheckpointCatalogs;

@@ -10,7 +10,7 @@ use datafusion::logical_expr::TableType;
 use milepost_store::CheckpointName;
 
 use crate::context::Milepost;
-use crate::error::store_error;
+use crate::error::{Error, store_error};
 use crate::scan::{SnapshotTable, named_scan};
 
 #[derive(Debug)]
@@ -66,6 +66,10 @@ impl SchemaProvider for CheckpointSchema {
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
         match self.inner.table_type(name).await? {
             Some(kind) => Ok(Some(kind)),
+            // A list of all tables asks for each: their names were just read from the logs.
+            None if self.milepost.knows(name) && self.milepost.view(name).is_none() => {
+                Ok(Some(TableType::Base))
+            }
             None => Ok(self.table(name).await?.map(|table| table.table_type())),
         }
     }
@@ -79,21 +83,30 @@ impl SchemaProvider for CheckpointSchema {
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if !self.inner.table_exist(name) && self.milepost.known_names().iter().any(|known| known == name) {
+        if !self.inner.table_exist(name) && self.milepost.knows(name) {
             return plan_err!("'{name}' is a checkpoint and no table: use DROP CHECKPOINT {name}");
         }
         self.inner.deregister_table(name)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.inner.table_exist(name)
-            || self.milepost.view(name).is_some()
-            || self.milepost.known_names().iter().any(|known| known == name)
+        self.inner.table_exist(name) || self.milepost.view(name).is_some() || self.milepost.knows(name)
+    }
+}
+
+/// A checkpoint may not hide a table or view of the session's default schema.
+///
+/// # Errors
+/// [`Error::NameTaken`].
+pub(crate) fn refuse_taken(milepost: &Milepost, state: &SessionState, name: &CheckpointName) -> Result<()> {
+    match table_beneath(milepost, state, name.as_str()) {
+        Some(kind) => Err(Error::NameTaken { name: name.to_string(), kind }.into()),
+        None => Ok(()),
     }
 }
 
 /// What the default schema itself holds under a name, checkpoints aside: "table" or "view".
-pub(crate) fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Option<String> {
+fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Option<String> {
     let catalog = &state.config_options().catalog;
     let schema = milepost.beneath()?.catalog(&catalog.default_catalog)?.schema(&catalog.default_schema)?;
     if !schema.table_exist(name) {

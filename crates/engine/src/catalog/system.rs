@@ -12,15 +12,11 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use futures::{StreamExt, TryStreamExt};
-use milepost_store::{CheckpointName, Snapshot, Version};
+use milepost_store::{CheckpointName, Snapshot, Version, Which};
 
 use crate::context::Milepost;
 use crate::error::store_error;
 use crate::scan::{SnapshotTable, named_scan};
-
-/// How many logs are read side by side.
-const READS: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct SystemSchema {
@@ -148,7 +144,7 @@ impl SystemKind {
         }))
     }
 
-    fn rows(self, snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+    fn rows(self, snapshots: &[Found]) -> Vec<ArrayRef> {
         match self {
             Self::Checkpoints => checkpoints(snapshots),
             Self::Snapshots => all_snapshots(snapshots),
@@ -182,32 +178,25 @@ impl TableProvider for SystemTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let snapshots = live_snapshots(&self.milepost, self.kind == SystemKind::Checkpoints).await?;
+        let which = if self.kind == SystemKind::Checkpoints { Which::Newest } else { Which::All };
+        let snapshots = live_snapshots(&self.milepost, which).await?;
         let batch = RecordBatch::try_new(self.schema(), self.kind.rows(&snapshots))?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
     }
 }
 
-/// Every live snapshot, or the newest of each checkpoint, with the number of live versions and whether it is the newest.
-async fn live_snapshots(milepost: &Milepost, newest_only: bool) -> Result<Vec<(Snapshot, u64, bool)>> {
-    let store = &milepost.home.store;
-    let names = store.checkpoints().await.map_err(store_error)?;
-    let read = futures::stream::iter(names).map(|name| async move {
-        let live = store.live(&name).await?;
-        let newest = live.iter().map(|version| version.version).max();
-        let mut found = Vec::new();
-        for version in &live {
-            if newest_only && Some(version.version) != newest {
-                continue;
-            }
-            if let Some(snapshot) = store.snapshot(&name, version.version).await? {
-                found.push((snapshot, live.len() as u64, Some(version.version) == newest));
-            }
-        }
-        Ok(found)
-    });
-    let read: Vec<Vec<_>> = read.buffered(READS).try_collect().await.map_err(store_error)?;
-    Ok(read.into_iter().flatten().collect())
+/// A snapshot and the number of live versions of its checkpoint.
+type Found = (Snapshot, u64);
+
+/// Every live snapshot, or the newest of each checkpoint.
+async fn live_snapshots(milepost: &Milepost, which: Which) -> Result<Vec<Found>> {
+    let checkpoints = milepost.store().overview(which).await.map_err(store_error)?.into_iter();
+    Ok(checkpoints
+        .flat_map(|checkpoint| {
+            let versions = checkpoint.live.len() as u64;
+            checkpoint.snapshots.into_iter().map(move |snapshot| (snapshot, versions))
+        })
+        .collect())
 }
 
 fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
@@ -226,12 +215,12 @@ fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
 }
 
-fn checkpoints(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
-    let all = || snapshots.iter().map(|(snapshot, ..)| snapshot);
+fn checkpoints(snapshots: &[Found]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().map(|(snapshot, _)| snapshot);
     vec![
         strings(all().map(|s| s.name.to_string())),
         numbers(all().map(|s| s.version.0)),
-        numbers(snapshots.iter().map(|(_, versions, _)| *versions)),
+        numbers(snapshots.iter().map(|(_, versions)| *versions)),
         numbers(all().map(|s| s.manifest.rows)),
         numbers(all().map(|s| s.manifest.bytes)),
         numbers(all().map(|s| s.manifest.files.len() as u64)),
@@ -241,8 +230,8 @@ fn checkpoints(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
     ]
 }
 
-fn all_snapshots(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
-    let all = || snapshots.iter().map(|(snapshot, ..)| snapshot);
+fn all_snapshots(snapshots: &[Found]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().map(|(snapshot, _)| snapshot);
     let identity = || all().map(|s| &s.manifest.identity);
     vec![
         strings(all().map(|s| s.name.to_string())),
@@ -262,8 +251,8 @@ fn all_snapshots(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
     ]
 }
 
-fn files(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
-    let all = || snapshots.iter().flat_map(|(s, ..)| s.manifest.files.iter().map(move |file| (s, file)));
+fn files(snapshots: &[Found]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().flat_map(|(s, _)| s.manifest.files.iter().map(move |file| (s, file)));
     vec![
         strings(all().map(|(s, _)| s.name.to_string())),
         numbers(all().map(|(s, _)| s.version.0)),
@@ -275,9 +264,9 @@ fn files(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
     ]
 }
 
-fn lineage(snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
+fn lineage(snapshots: &[Found]) -> Vec<ArrayRef> {
     let all = || {
-        snapshots.iter().flat_map(|(s, ..)| s.manifest.identity.sources.iter().map(move |source| (s, source)))
+        snapshots.iter().flat_map(|(s, _)| s.manifest.identity.sources.iter().map(move |source| (s, source)))
     };
     vec![
         strings(all().map(|(s, _)| s.name.to_string())),

@@ -1,13 +1,15 @@
-//! Our logical nodes: the checkpoint itself, and its stand-in for EXPLAIN.
+//! Our logical nodes, the checkpoint itself and its stand-in for EXPLAIN, and our one optimizer rule.
 
 mod checkpoint;
 mod display;
 mod display_exec;
+mod redefinitions;
 
 pub use checkpoint::{Checkpoint, NodeId};
 pub(crate) use checkpoint::{checkpoints_in, is_checkpoint};
 pub(crate) use display::CheckpointDisplay;
 pub(crate) use display_exec::DisplayPlanner;
+pub(crate) use redefinitions::keep_redefinitions;
 
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};

@@ -6,12 +6,13 @@ use std::time::Instant;
 use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
-use milepost_store::{CheckpointName, Snapshot};
+use milepost_store::Snapshot;
 
 use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::Resolver;
+use crate::catalog::refuse_taken;
 use crate::config::{OnDamage, Reuse};
-use crate::error::{Error, store_error};
+use crate::error::store_error;
 use crate::stage::{Stage, UnitCounts, Written};
 
 /// How a request was served.
@@ -57,7 +58,7 @@ impl Resolver<'_> {
         Box::pin(async move {
             let started = Instant::now();
             if let Some(name) = &request.name {
-                self.refuse_taken(name)?;
+                refuse_taken(&self.milepost, self.state, name)?;
             }
             let resolved = self.resolve_all(request.plan).await?;
             let prepared = Prepared::of(self, request, resolved).await?;
@@ -144,14 +145,6 @@ impl Resolver<'_> {
             read_version: prepared.read_version,
             replaces,
             origin: request.origin.clone(),
-        }
-    }
-
-    /// A checkpoint may not hide a table or view of the session's default schema.
-    fn refuse_taken(&self, name: &CheckpointName) -> Result<()> {
-        match crate::catalog::table_beneath(&self.milepost, self.state, name.as_str()) {
-            Some(kind) => Err(Error::NameTaken { name: name.to_string(), kind }.into()),
-            None => Ok(()),
         }
     }
 }

@@ -24,18 +24,52 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use crate::context::Home;
 
+/// A footer that was read and checked, and where each column chunk begins.
+#[derive(Debug)]
+struct Footer {
+    metadata: Arc<ParquetMetaData>,
+    chunks: HashMap<u64, Chunk>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    group: usize,
+    column: usize,
+    length: u64,
+}
+
+impl Footer {
+    fn new(metadata: ParquetMetaData) -> Self {
+        let groups = metadata.row_groups().iter().enumerate();
+        let chunks = groups.flat_map(|(group, row_group)| {
+            row_group.columns().iter().enumerate().map(move |(column, chunk)| {
+                let (start, length) = chunk.byte_range();
+                (start, Chunk { group, column, length })
+            })
+        });
+        let chunks = chunks.collect();
+        Self { metadata: Arc::new(metadata), chunks }
+    }
+
+    /// The chunk that fills a range.
+    fn chunk(&self, range: &Range<u64>) -> Option<Chunk> {
+        let chunk = self.chunks.get(&range.start)?;
+        (range.start + chunk.length == range.end).then_some(*chunk)
+    }
+}
+
 /// Footers that were read and checked. Files never change, so an entry is good for ever; the cache is emptied when full.
 #[derive(Debug, Default)]
-pub(crate) struct FooterCache(Mutex<HashMap<Path, Arc<ParquetMetaData>>>);
+pub(crate) struct FooterCache(Mutex<HashMap<Path, Arc<Footer>>>);
 
 impl FooterCache {
     const FILES: usize = 4_096;
 
-    fn get(&self, path: &Path) -> Option<Arc<ParquetMetaData>> {
+    fn get(&self, path: &Path) -> Option<Arc<Footer>> {
         self.0.lock().get(path).cloned()
     }
 
-    fn put(&self, path: Path, footer: Arc<ParquetMetaData>) {
+    fn put(&self, path: Path, footer: Arc<Footer>) {
         let mut footers = self.0.lock();
         if footers.len() >= Self::FILES {
             footers.clear();
@@ -92,26 +126,19 @@ struct CheckedReader {
     path: Path,
     file: Arc<DataFile>,
     metrics: ParquetFileMetrics,
-    footer: Option<Arc<ParquetMetaData>>,
+    footer: Option<Arc<Footer>>,
 }
 
 impl CheckedReader {
     /// Checks a range against its chunk's checksum, if it is exactly a chunk.
     fn check(&self, range: &Range<u64>, bytes: &Bytes) -> Result<(), ParquetError> {
-        let Some(footer) = &self.footer else { return Ok(()) };
-        for (group, row_group) in footer.row_groups().iter().enumerate() {
-            let chunk = row_group.columns().iter().position(|column| {
-                let (start, length) = column.byte_range();
-                start == range.start && start + length == range.end
-            });
-            if let Some(column) = chunk {
-                return self.file.check_chunk(group, column, bytes).map_err(external);
-            }
+        match self.footer.as_ref().and_then(|footer| footer.chunk(range)) {
+            Some(chunk) => self.file.check_chunk(chunk.group, chunk.column, bytes).map_err(external),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    async fn load_footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
+    async fn load_footer(&mut self) -> Result<Arc<Footer>, ParquetError> {
         if let Some(known) = self.footers.get(&self.path) {
             return Ok(known);
         }
@@ -121,7 +148,7 @@ impl CheckedReader {
         self.file.check_footer(&bytes).map_err(external)?;
         let mut parser = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
         parser.try_parse_sized(&bytes, self.file.size)?;
-        let footer = Arc::new(parser.finish()?);
+        let footer = Arc::new(Footer::new(parser.finish()?));
         self.footers.put(self.path.clone(), Arc::clone(&footer));
         Ok(footer)
     }
@@ -159,8 +186,9 @@ impl AsyncFileReader for CheckedReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
             let footer = self.load_footer().await?;
-            self.footer = Some(Arc::clone(&footer));
-            Ok(footer)
+            let metadata = Arc::clone(&footer.metadata);
+            self.footer = Some(footer);
+            Ok(metadata)
         }
         .boxed()
     }

@@ -68,10 +68,7 @@ impl SnapshotTable {
 
     fn partitioned_file(&self, file: &DataFile, ordering: Option<&LexOrdering>) -> PartitionedFile {
         let path = self.home.store.path_of(&self.snapshot.name, file);
-        // The footer and the eight bytes behind it come with one read.
-        let footer = usize::try_from(file.footer_len).unwrap_or(0).saturating_add(8);
         PartitionedFile::new(path.to_string(), file.size)
-            .with_metadata_size_hint(footer)
             .with_statistics(Arc::new(statistics::of_file(file, &self.schema)))
             .with_ordering(ordering.cloned())
     }

@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
 };
 use datafusion::common::Result;
-use milepost_store::{LiveVersion, Snapshot};
+use milepost_store::Snapshot;
 
 use crate::resolve::{Ensured, Freshness};
 
@@ -71,8 +71,8 @@ pub(super) fn checkpoints(found: &[(Snapshot, usize, Freshness)]) -> Result<Reco
 }
 
 /// SHOW SNAPSHOTS.
-pub(super) fn snapshots(found: &[Snapshot], live: &[LiveVersion]) -> Result<RecordBatch> {
-    let newest = live.iter().map(|version| version.version).max();
+pub(super) fn snapshots(found: &[Snapshot]) -> Result<RecordBatch> {
+    let newest = found.iter().map(|snapshot| snapshot.version).max();
     let all = || found.iter();
     batch(vec![
         ("version", numbers(all().map(|s| s.version.0))),

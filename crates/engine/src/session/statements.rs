@@ -12,16 +12,17 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
-use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version};
+use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version, Which};
 
 use super::{Session, rows};
+use crate::catalog::refuse_taken;
 use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::{Error, store_error};
 use crate::resolve::{
     Ensured, Freshness, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
 };
-use crate::sql::{CreateCheckpoint, Statement, StatementKind};
+use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
 
 impl Session {
@@ -35,7 +36,7 @@ impl Session {
                 if let Some(key) = reset_of_ours(inner) {
                     return self.reset(&key);
                 }
-                if lists_tables(&statement.text) {
+                if lists_tables(inner) {
                     self.checkpoint_names().await;
                 }
                 let plan = self.context.state().statement_to_plan(inner.as_ref().clone()).await?;
@@ -111,9 +112,7 @@ impl Session {
         let state = self.context.state();
         let name = create.name.as_str();
         settings(&state).with_options(&create.options)?;
-        if let Some(kind) = crate::catalog::table_beneath(&self.milepost, &state, name) {
-            return Err(Error::NameTaken { name: name.to_string(), kind }.into());
-        }
+        refuse_taken(&self.milepost, &state, &create.name)?;
         self.milepost.set_view(name, Arc::new(ViewTable::new(plan, Some(create.query_text.clone()))));
         rows::viewed(name)
     }
@@ -168,29 +167,23 @@ impl Session {
         let state = self.context.state();
         let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Peek);
         let mut found = Vec::new();
-        for name in self.milepost.refresh_names().await? {
-            let Ok(name) = CheckpointName::parse(&name) else { continue };
-            if !matches_pattern(name.as_str(), like)? {
+        for checkpoint in self.milepost.overview(Which::Newest).await? {
+            if !matches_pattern(checkpoint.name.as_str(), like)? {
                 continue;
             }
-            let Some(snapshot) = self.store().newest(&name).await.map_err(store_error)? else { continue };
-            let live = self.store().live(&name).await.map_err(store_error)?.len();
-            let state = freshness(&resolver, &snapshot).await?;
-            found.push((snapshot, live, state));
+            for snapshot in checkpoint.snapshots {
+                let state = freshness(&resolver, &snapshot).await?;
+                found.push((snapshot, checkpoint.live.len(), state));
+            }
         }
         rows::checkpoints(&found)
     }
 
     async fn show_snapshots(&self, name: &CheckpointName) -> Result<RecordBatch> {
-        let live = self.store().live(name).await.map_err(store_error)?;
-        if live.is_empty() {
-            return Err(self.missing(name, None).await?.into());
+        match self.store().look(name.clone(), Which::All).await.map_err(store_error)? {
+            Some(checkpoint) => rows::snapshots(&checkpoint.snapshots),
+            None => Err(self.missing(name, None).await?.into()),
         }
-        let mut found = Vec::with_capacity(live.len());
-        for version in &live {
-            found.extend(self.store().snapshot(name, version.version).await.map_err(store_error)?);
-        }
-        rows::snapshots(&found, &live)
     }
 
     /// One version of a checkpoint, or its newest.
@@ -219,9 +212,7 @@ impl Session {
         if analyze {
             return self.explain_analyze(&state, create, &plan).await;
         }
-        if let Some(kind) = crate::catalog::table_beneath(&self.milepost, &state, create.name.as_str()) {
-            return Err(Error::NameTaken { name: create.name.to_string(), kind }.into());
-        }
+        refuse_taken(&self.milepost, &state, &create.name)?;
         let request = self.request(&state, create, &plan)?;
         let mut shown = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
         let explain = LogicalPlanBuilder::from(plan).explain(verbose, false)?.build()?;
@@ -265,12 +256,6 @@ fn reset_of_ours(statement: &DFStatement) -> Option<String> {
     let ResetStatement::Variable(name) = reset;
     let key = name.to_string().replace('"', "").to_ascii_lowercase();
     key.starts_with("milepost.").then_some(key)
-}
-
-/// Whether a statement asks the catalog for all names; checkpoints are listed for it first.
-fn lists_tables(text: &str) -> bool {
-    let text = text.trim_start().to_ascii_lowercase();
-    text.starts_with("show") || text.contains("information_schema")
 }
 
 /// SQL's LIKE over a name.

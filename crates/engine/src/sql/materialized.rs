@@ -16,9 +16,14 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::tokens::{Placed, tokenize};
 
+/// Whether there may be anything to rewrite.
+pub(super) fn occurs(sql: &str) -> bool {
+    sql.to_ascii_lowercase().contains("materialized")
+}
+
 /// `sql` with every `[NOT] MATERIALIZED` rewritten.
 pub(super) fn rewrite<'a>(sql: &'a str, dialect: &dyn Dialect) -> Result<Cow<'a, str>> {
-    if !sql.to_ascii_lowercase().contains("materialized") {
+    if !occurs(sql) {
         return Ok(Cow::Borrowed(sql));
     }
     let tokens = tokenize(sql, dialect)?;

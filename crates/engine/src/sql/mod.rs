@@ -3,8 +3,10 @@
 //! A script is cut at its top-level semicolons (`script`), `AS MATERIALIZED` becomes an inline checkpoint before
 //! anything is parsed (`materialized`), our own statements are recognised by their first words (`parser`), and all
 //! else goes to DataFusion's parser. `snapshot('name', n)` becomes a table name that the catalog can load
-//! (`snapshot_fn`), and `checkpoint((…))` is planned where the SQL planner meets it (`relation`).
+//! (`snapshot_fn`), and `checkpoint((…))` is planned where the SQL planner meets it (`relation`). `lists_tables` knows the
+//! statements for which all checkpoints are listed first.
 
+mod lists_tables;
 mod materialized;
 mod parser;
 mod relation;
@@ -13,6 +15,7 @@ mod snapshot_fn;
 mod statement;
 mod tokens;
 
+pub(crate) use lists_tables::lists_tables;
 pub(crate) use parser::parse_query;
 pub(crate) use relation::InlineCheckpoint;
 pub(crate) use script::parse_script;

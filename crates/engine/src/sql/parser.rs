@@ -11,7 +11,7 @@ use milepost_store::{CheckpointName, Version};
 use super::materialized;
 use super::snapshot_fn;
 use super::statement::{CreateCheckpoint, StatementKind, describe, is_query};
-use super::tokens::tokenize;
+use super::tokens::{tokenize, tokens};
 use crate::error::{Error, store_error};
 
 /// Parses one statement, ours or DataFusion's.
@@ -24,9 +24,32 @@ pub(crate) fn parse_statement(
     recursion_limit: usize,
 ) -> Result<StatementKind> {
     let sql = materialized::rewrite(sql, dialect)?;
-    let parser =
-        DFParserBuilder::new(sql.as_ref()).with_dialect(dialect).with_recursion_limit(recursion_limit);
-    let mut statement = OurParser { inner: parser.build()?, sql: &sql, dialect };
+    let tokens = tokens(&sql, dialect)?;
+    parse_as_it_stands(&sql, tokens, dialect, recursion_limit)
+}
+
+/// Parses the one statement of `script`, which has nothing to rewrite in it, from the script's tokens.
+///
+/// # Errors
+/// As [`parse_statement`].
+pub(super) fn parse_tokens(
+    script: &str,
+    mut tokens: Vec<TokenWithSpan>,
+    dialect: &dyn Dialect,
+    recursion_limit: usize,
+) -> Result<StatementKind> {
+    tokens.retain(|placed| placed.token != Token::SemiColon);
+    parse_as_it_stands(script, tokens, dialect, recursion_limit)
+}
+
+fn parse_as_it_stands(
+    sql: &str,
+    tokens: Vec<TokenWithSpan>,
+    dialect: &dyn Dialect,
+    recursion_limit: usize,
+) -> Result<StatementKind> {
+    let parser = DFParserBuilder::new(tokens).with_dialect(dialect).with_recursion_limit(recursion_limit);
+    let mut statement = OurParser { inner: parser.build()?, sql, dialect };
     let kind = statement.parse()?;
     statement.expect_end()?;
     Ok(kind)

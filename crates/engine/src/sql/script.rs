@@ -3,11 +3,12 @@
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::Dialect;
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::parser::parse_statement;
+use super::materialized;
+use super::parser::{parse_statement, parse_tokens};
 use super::statement::Statement;
-use super::tokens::tokenize;
+use super::tokens::{LineIndex, speaks, tokens};
 
 /// Parses every statement of a script.
 ///
@@ -18,32 +19,35 @@ pub(crate) fn parse_script(
     dialect: &dyn Dialect,
     recursion_limit: usize,
 ) -> Result<Vec<Statement>> {
-    cut(script, dialect)?
-        .into_iter()
-        .map(|(text, line)| {
-            let kind =
-                parse_statement(text, dialect, recursion_limit).map_err(|error| located(error, line))?;
-            Ok(Statement { text: text.to_string(), line, kind })
-        })
-        .collect()
+    let tokens = tokens(script, dialect)?;
+    let statements = cut(script, &tokens);
+    if let [(text, line)] = statements.as_slice()
+        && !materialized::occurs(script)
+    {
+        // Most scripts are one statement: its tokens are there already.
+        let kind = parse_tokens(script, tokens, dialect, recursion_limit);
+        let kind = kind.map_err(|error| located(error, *line))?;
+        return Ok(vec![Statement { text: text.to_string(), line: *line, kind }]);
+    }
+    let parsed = statements.into_iter().map(|(text, line)| {
+        let kind = parse_statement(text, dialect, recursion_limit).map_err(|error| located(error, line))?;
+        Ok(Statement { text: text.to_string(), line, kind })
+    });
+    parsed.collect()
 }
 
 /// The script's statements and the line on which each begins. Semicolons in quotes and comments do not count.
-fn cut<'a>(script: &'a str, dialect: &dyn Dialect) -> Result<Vec<(&'a str, usize)>> {
-    let mut statements = Vec::new();
-    let mut open: Option<(usize, usize, usize)> = None;
-    for placed in tokenize(script, dialect)? {
-        if placed.token == Token::SemiColon {
-            if let Some((start, end, line)) = open.take() {
-                statements.push((&script[start..end], line));
-            }
-            continue;
-        }
-        let (start, line) = open.map_or((placed.bytes.start, placed.line), |(start, _, line)| (start, line));
-        open = Some((start, placed.bytes.end, line));
-    }
-    statements.extend(open.map(|(start, end, line)| (&script[start..end], line)));
-    Ok(statements)
+fn cut<'a>(script: &'a str, tokens: &[TokenWithSpan]) -> Vec<(&'a str, usize)> {
+    let lines = LineIndex::new(script);
+    let statements = tokens.split(|placed| placed.token == Token::SemiColon);
+    let statements = statements.filter_map(|statement| {
+        let mut words = statement.iter().filter(|placed| speaks(&placed.token));
+        let first = words.next()?.span;
+        let last = words.next_back().map_or(first, |placed| placed.span);
+        let text = &script[lines.offset(first.start)..lines.offset(last.end)];
+        Some((text, usize::try_from(first.start.line).unwrap_or(usize::MAX)))
+    });
+    statements.collect()
 }
 
 fn located(error: DataFusionError, line: usize) -> DataFusionError {
@@ -55,11 +59,12 @@ mod tests {
     use datafusion::sql::sqlparser::dialect::GenericDialect;
 
     use super::*;
+    use crate::sql::StatementKind;
 
     #[test]
     fn semicolons_in_quotes_and_comments_do_not_end_a_statement() {
         let script = "SELECT ';' AS \"a;b\"; -- one; two\n\n/* ; */ SELECT 'ü;' ;;\nSELECT $$;$$";
-        let found = cut(script, &GenericDialect {}).unwrap();
+        let found = cut(script, &tokens(script, &GenericDialect {}).unwrap());
         let expected = vec![("SELECT ';' AS \"a;b\"", 1), ("SELECT 'ü;'", 3), ("SELECT $$;$$", 4)];
         assert_eq!(found, expected);
     }
@@ -68,6 +73,37 @@ mod tests {
     fn a_mistake_in_the_last_statement_is_found_and_placed() {
         let error = parse_script("SELECT 1;\nSELECT 2;\nSELEC 3", &GenericDialect {}, 50).unwrap_err();
         assert!(error.to_string().contains("line 3"), "{error}");
+    }
+
+    /// A statement by itself is parsed from the tokens of the whole script, others from their own.
+    #[test]
+    fn a_statement_is_the_same_alone_and_among_others() {
+        for sql in [
+            "CHECKPOINT c WITH (ttl = '1 day') AS SELECT ';' AS x -- why\n",
+            "WITH t AS MATERIALIZED (SELECT 1) SELECT * FROM t",
+            "SELECT * FROM snapshot('c', 1)",
+            "EXPLAIN CHECKPOINT c AS SELECT 'ü' AS x",
+        ] {
+            let alone = format!("\n-- first;\n ; {sql};\n;");
+            let [one] = &parse_script(&alone, &GenericDialect {}, 50).unwrap()[..] else { panic!("{sql}") };
+            let among = format!("SELECT 1;\n\n{sql}; SELECT 2");
+            let [_, other, _] = &parse_script(&among, &GenericDialect {}, 50).unwrap()[..] else {
+                panic!("{sql}")
+            };
+            assert_eq!((&one.text, one.line, other.line), (&other.text, 3, 3));
+            let (one, other) = (&one.kind, &other.kind);
+            match (one, other) {
+                (StatementKind::DataFusion(one), StatementKind::DataFusion(other)) => assert_eq!(one, other),
+                _ => assert_eq!(query_text(one), query_text(other)),
+            }
+        }
+    }
+
+    fn query_text(kind: &StatementKind) -> &str {
+        match kind {
+            StatementKind::Checkpoint(create) | StatementKind::Explain { create, .. } => &create.query_text,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

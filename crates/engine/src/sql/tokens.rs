@@ -5,14 +5,13 @@ use std::ops::Range;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::parser::ParserError;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 /// A token that is neither space nor comment, where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
     pub(super) token: Token,
     pub(super) bytes: Range<usize>,
-    pub(super) line: usize,
 }
 
 impl Placed {
@@ -22,18 +21,23 @@ impl Placed {
     }
 }
 
-/// The tokens of `sql`. Fails where a quote or comment is not closed.
+/// The tokens of `sql` as the parser takes them. Fails where a quote or comment is not closed.
+pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>> {
+    Ok(Tokenizer::new(dialect, sql).tokenize_with_location().map_err(ParserError::from)?)
+}
+
+/// Whether a token says something: it is no space, no comment and not the end.
+pub(super) fn speaks(token: &Token) -> bool {
+    !matches!(token, Token::Whitespace(_) | Token::EOF)
+}
+
+/// The tokens of `sql` that say something. Fails where a quote or comment is not closed.
 pub(super) fn tokenize(sql: &str, dialect: &dyn Dialect) -> Result<Vec<Placed>> {
-    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(ParserError::from)?;
     let lines = LineIndex::new(sql);
-    Ok(tokens
+    Ok(tokens(sql, dialect)?
         .into_iter()
-        .filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF))
-        .map(|t| Placed {
-            bytes: lines.offset(t.span.start)..lines.offset(t.span.end),
-            line: usize::try_from(t.span.start.line).unwrap_or(usize::MAX),
-            token: t.token,
-        })
+        .filter(|t| speaks(&t.token))
+        .map(|t| Placed { bytes: lines.offset(t.span.start)..lines.offset(t.span.end), token: t.token })
         .collect())
 }
 
@@ -43,18 +47,18 @@ pub(super) fn offset(sql: &str, at: Location) -> usize {
 }
 
 /// Byte offsets of lines; the tokenizer counts lines and characters.
-struct LineIndex<'a> {
+pub(super) struct LineIndex<'a> {
     sql: &'a str,
     starts: Vec<usize>,
 }
 
 impl<'a> LineIndex<'a> {
-    fn new(sql: &'a str) -> Self {
+    pub(super) fn new(sql: &'a str) -> Self {
         let starts = std::iter::once(0).chain(sql.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { sql, starts }
     }
 
-    fn offset(&self, at: Location) -> usize {
+    pub(super) fn offset(&self, at: Location) -> usize {
         let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(usize::MAX);
         let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(start) = self.starts.get(line).copied() else { return self.sql.len() };

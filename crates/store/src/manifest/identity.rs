@@ -32,7 +32,7 @@ pub struct PlanPart {
     pub depth: u32,
     /// What it is, for people.
     pub label: String,
-    /// The hash of the operator and all below it.
+    /// The hash of the operator alone, without what is below it.
     pub hash: Digest,
 }
 

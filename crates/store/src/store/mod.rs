@@ -3,6 +3,7 @@
 mod drop;
 mod identity;
 mod open;
+mod overview;
 mod read;
 mod records;
 
@@ -24,6 +25,7 @@ use crate::manifest::DataFile;
 
 pub use drop::DropOutcome;
 pub use identity::PRODUCER;
+pub use overview::{Overview, Which};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]

@@ -20,14 +20,7 @@ impl Store {
     /// # Errors
     /// [`Error::Storage`] if listing failed.
     pub async fn checkpoints(&self) -> Result<Vec<CheckpointName>, Error> {
-        let directory = self.inner.layout.checkpoints();
-        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
-        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-        let names: Vec<_> = listed
-            .common_prefixes
-            .iter()
-            .filter_map(|path| CheckpointName::parse(path.filename()?).ok())
-            .collect();
+        let names = self.listed_names().await?;
         let found: Vec<_> = futures::stream::iter(names)
             .map(|name| async move { Ok::<_, Error>(self.has_log(&name).await?.then_some(name)) })
             .buffered(REQUESTS)
@@ -38,6 +31,15 @@ impl Store {
             self.inner.expect_identity().await?;
         }
         Ok(found)
+    }
+
+    /// The names that have a folder, whether or not there is a log in it.
+    pub(super) async fn listed_names(&self) -> Result<Vec<CheckpointName>, Error> {
+        let directory = self.inner.layout.checkpoints();
+        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+        let names = listed.common_prefixes.iter();
+        Ok(names.filter_map(|path| CheckpointName::parse(path.filename()?).ok()).collect())
     }
 
     async fn has_log(&self, name: &CheckpointName) -> Result<bool, Error> {

@@ -2,7 +2,7 @@
 
 use milepost_store::{
     Attempt, AttemptWatch, CommitDraft, CommitJudge, DataFileWriter, Driver, Receipt, RunOutcome, Snapshot,
-    Store, Unreadable, Version,
+    Store, Unreadable, Version, Which,
 };
 
 use crate::job_support::*;
@@ -28,6 +28,7 @@ fn all(
     sends(store.snapshot(&trips, Version(1)));
     sends(store.history(&trips));
     sends(store.live(&trips));
+    sends(store.overview(Which::All));
     sends(store.find(signature("a")));
     sends(store.begin(&trips, spec(signature("a"))));
     sends(store.drop_version(&trips, Version(1)));

@@ -18,6 +18,7 @@ mod liveness;
 mod logs;
 mod lost_replies;
 mod opening;
+mod overview;
 mod races;
 mod receipts;
 mod rules;
