@@ -11,6 +11,7 @@ use milepost_store::{
     Driver, Epoch, Owner, RunOutcome, SILENCE, Sign, StartOptions, StartOutcome, Store, StoreOptions,
 };
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
+use object_store::ObjectStoreExt;
 use tokio::task::JoinHandle;
 
 use crate::job_support::*;
@@ -97,6 +98,20 @@ async fn a_heartbeat_that_stands_still_is_taken_over_and_not_before() {
     let second = end_of(second).await;
     assert_eq!((second.run(), second.epoch(), second.finished_steps().len()), (first.run(), Epoch(2), 1));
     fenced(first.step(step(1)).await, &second);
+}
+
+/// As at the end of a turn, or by the next driver's tidying.
+#[tokio::test]
+async fn a_heartbeat_that_is_removed_shows_no_life() {
+    let (store, faults) = faulty().await;
+    let first = drive(&store).await;
+    let (other, clock) = timed(&faults).await;
+    let second = tokio::spawn(async move { drive(&other).await });
+    looked(&faults).await;
+    faults.inner().delete(&format!("root/jobs/nightly/heartbeat-{}", first.id()).into()).await.unwrap();
+    looked(&faults).await;
+    clock.pass(SILENCE);
+    assert_eq!(end_of(second).await.epoch(), Epoch(2));
 }
 
 /// It finishes while another one waits to see whether it is dead.
