@@ -11,18 +11,40 @@ use milepost_store::{
     Driver, Epoch, Owner, RunOutcome, SILENCE, Sign, StartOptions, StartOutcome, Store, StoreOptions,
 };
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
+use object_store::ObjectStoreExt;
+use tokio::task::JoinHandle;
 
 use crate::job_support::*;
 use crate::support::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// The result of a task that must end by itself.
+async fn end_of<T>(task: JoinHandle<T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), task).await.expect("it ends").unwrap()
+}
+
 /// Waits until a start that runs beside has looked at the heartbeat again.
 async fn looked(faults: &FaultStore) {
     let before = faults.count(Operation::Get, "heartbeat-");
-    while faults.count(Operation::Get, "heartbeat-") < before + 2 {
+    for _ in 0..20_000 {
+        if faults.count(Operation::Get, "heartbeat-") >= before + 2 {
+            return;
+        }
         tokio::time::sleep(MILLISECOND).await;
     }
+    panic!("nobody looks at the heartbeat");
+}
+
+/// Waits until an entry is on its way.
+async fn sent(faults: &FaultStore) {
+    for _ in 0..20_000 {
+        if faults.count(Operation::Put, "/log/") > 0 {
+            return;
+        }
+        tokio::time::sleep(MILLISECOND).await;
+    }
+    panic!("nobody appends");
 }
 
 #[tokio::test]
@@ -44,7 +66,7 @@ async fn elsewhere_a_heartbeat_shows_it() {
     let second = tokio::spawn(async move { held(start_with(&other, start()).await) });
     looked(&faults).await;
     first.heartbeat().await.unwrap();
-    let (by, sign) = second.await.unwrap();
+    let (by, sign) = end_of(second).await;
     assert_eq!((by.driver, sign), (first.id(), Sign::Heartbeat));
     recorded(first.step(step(0)).await);
 }
@@ -57,7 +79,7 @@ async fn an_entry_shows_it_as_well() {
     let second = tokio::spawn(async move { held(start_with(&other, start()).await) });
     looked(&faults).await;
     recorded(first.step(step(0)).await);
-    assert_eq!(second.await.unwrap().1, Sign::Entry);
+    assert_eq!(end_of(second).await.1, Sign::Entry);
 }
 
 #[tokio::test]
@@ -73,9 +95,23 @@ async fn a_heartbeat_that_stands_still_is_taken_over_and_not_before() {
     looked(&faults).await;
     assert!(!second.is_finished());
     clock.pass(MILLISECOND);
-    let second = second.await.unwrap();
+    let second = end_of(second).await;
     assert_eq!((second.run(), second.epoch(), second.finished_steps().len()), (first.run(), Epoch(2), 1));
     fenced(first.step(step(1)).await, &second);
+}
+
+/// As at the end of a turn, or by the next driver's tidying.
+#[tokio::test]
+async fn a_heartbeat_that_is_removed_shows_no_life() {
+    let (store, faults) = faulty().await;
+    let first = drive(&store).await;
+    let (other, clock) = timed(&faults).await;
+    let second = tokio::spawn(async move { drive(&other).await });
+    looked(&faults).await;
+    faults.inner().delete(&format!("root/jobs/nightly/heartbeat-{}", first.id()).into()).await.unwrap();
+    looked(&faults).await;
+    clock.pass(SILENCE);
+    assert_eq!(end_of(second).await.epoch(), Epoch(2));
 }
 
 /// It finishes while another one waits to see whether it is dead.
@@ -87,7 +123,7 @@ async fn a_driver_that_ends_meanwhile_leaves_the_job_free() {
     let second = tokio::spawn(async move { drive(&other).await });
     looked(&faults).await;
     recorded(first.finish(RunOutcome::Done, None).await);
-    assert!(!second.await.unwrap().resumed());
+    assert!(!end_of(second).await.resumed());
 }
 
 #[tokio::test]
@@ -116,11 +152,9 @@ async fn what_the_old_driver_wrote_before_the_takeover_counts() {
     faults.add(Rule::on(Operation::Put, Fault::Delay(Duration::from_millis(100))).path("/log/").times(1));
     faults.forget_calls();
     let taking = tokio::spawn(async move { driving(start_with(&store, taking_over()).await) });
-    while faults.count(Operation::Put, "/log/") == 0 {
-        tokio::time::sleep(MILLISECOND).await;
-    }
+    sent(&faults).await;
     recorded(old.step(step(0)).await);
-    let new = taking.await.unwrap();
+    let new = end_of(taking).await;
     assert_eq!(new.finished_steps().len(), 1);
     fenced(old.step(step(1)).await, &new);
     recorded(new.step(step(1)).await);
@@ -136,11 +170,9 @@ async fn a_silent_driver_that_writes_after_all_keeps_the_job() {
     let starting = tokio::spawn(async move { held(start_with(&store, start()).await) });
     looked(&faults).await;
     clock.pass(SILENCE);
-    while faults.count(Operation::Put, "/log/") == 0 {
-        tokio::time::sleep(MILLISECOND).await;
-    }
+    sent(&faults).await;
     recorded(old.step(step(0)).await);
-    let (by, sign) = starting.await.unwrap();
+    let (by, sign) = end_of(starting).await;
     assert_eq!((by.driver, sign), (old.id(), Sign::Entry));
     recorded(old.step(step(1)).await);
 }
@@ -170,7 +202,7 @@ async fn exactly_one_starts(stores: Vec<Store>, options: StartOptions) {
     }
     let (mut drives, mut told) = (vec![], vec![]);
     for task in tasks {
-        match task.await.unwrap() {
+        match end_of(task).await {
             Ok(driver) => drives.push(driver),
             Err(holder) => told.push(holder),
         }
@@ -231,7 +263,7 @@ async fn the_signs_of_a_fenced_driver_are_not_those_of_its_successor() {
     }
     assert!(!waiting.is_finished());
     clock.0.pass(SILENCE);
-    let third = waiting.await.unwrap();
+    let third = end_of(waiting).await;
     assert_eq!(third.epoch(), Epoch(3));
     assert!(matches!(old.step(step(0)).await.unwrap(), milepost_store::DriveOutcome::Fenced(_)));
 }
