@@ -125,15 +125,15 @@ async fn explain_shows_the_subplan_as_it_would_run() {
 async fn an_order_that_is_there_is_not_made_again() {
     let session = session().await;
     assert_plan!(plan(&session, "SELECT k, id FROM ordered ORDER BY k").await, @r"
-    DataSourceExec: file_groups={1 group: [[ordered/00000]]}, projection=[k, id], output_ordering=[k@0 ASC NULLS LAST, id@1 DESC], file_type=parquet
+    DataSourceExec: file_groups={1 group: [[ordered/00000]]}, projection=[k, id], output_ordering=[k@0 ASC NULLS LAST, id@1 DESC], output_partitioning=UnknownPartitioning(1), file_type=parquet
     ");
     assert_plan!(plan(&session, "SELECT k, id FROM ordered ORDER BY k, id DESC LIMIT 5").await, @r"
-    DataSourceExec: file_groups={1 group: [[ordered/00000]]}, projection=[k, id], limit=5, output_ordering=[k@0 ASC NULLS LAST, id@1 DESC], file_type=parquet
+    DataSourceExec: file_groups={1 group: [[ordered/00000]]}, projection=[k, id], limit=5, output_ordering=[k@0 ASC NULLS LAST, id@1 DESC], output_partitioning=UnknownPartitioning(1), file_type=parquet
     ");
     assert_plan!(plan(&session, "SELECT k, count(*) AS n FROM ordered GROUP BY k").await, @r"
     ProjectionExec: expr=[k@0 as k, count(Int64(1))@1 as n]
       AggregateExec: mode=Single, gby=[k@0 as k], aggr=[count(Int64(1))], ordering_mode=Sorted
-        DataSourceExec: file_groups={1 group: [[ordered/00000]]}, projection=[k], output_ordering=[k@0 ASC NULLS LAST], file_type=parquet
+        DataSourceExec: file_groups={1 group: [[ordered/00000]]}, projection=[k], output_ordering=[k@0 ASC NULLS LAST], output_partitioning=UnknownPartitioning(1), file_type=parquet
     ");
 }
 

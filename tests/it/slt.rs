@@ -149,5 +149,5 @@ macro_rules! scripts {
 
 scripts! {
     checkpoint, determinism, disabled, drop, duplicate_columns, empty, errors, explain, inline, iterate, materialized,
-    names, prepare, refresh, reuse, settings, snapshot_fn, stale, system_tables, types, views,
+    names, prepare, refresh, reuse, settings, snapshot_fn, stale, system_tables, types, units, views,
 }

@@ -44,7 +44,7 @@ async fn session(dir: &Path, limit: &Arc<AtomicI64>) -> Session {
     }
     let create = format!("CREATE EXTERNAL TABLE numbers STORED AS PARQUET LOCATION '{}'", file.display());
     run(&session, &create).await.unwrap();
-    run(&session, "SET milepost.unit_bytes = '8 KiB'").await.unwrap();
+    run(&session, "SET milepost.unit_bytes = '1 KiB'").await.unwrap();
     session
 }
 
@@ -104,7 +104,7 @@ async fn units_of_several_dead_attempts_end_in_one_snapshot() {
     // Other settings for parallel work: the slices are those of the first try all the same.
     let second = session(dir.path(), &limit).await;
     run(&second, "SET datafusion.execution.target_partitions = 2").await.unwrap();
-    run(&second, "SET milepost.unit_bytes = '16 KiB'").await.unwrap();
+    run(&second, "SET milepost.unit_bytes = '2 KiB'").await.unwrap();
     run(&second, &checkpoint).await.unwrap_err();
     limit.store(i64::MAX, Ordering::Relaxed);
     let third = session(dir.path(), &limit).await;
@@ -173,11 +173,14 @@ async fn the_second_writer_waits_for_the_first() {
         session.register_udf(pause());
     }
     let checkpoint = format!("CHECKPOINT c AS {slow}");
+    let first_seen = first.clone();
     let writing = tokio::spawn({
         let checkpoint = checkpoint.clone();
         async move { outcome(&first, &checkpoint).await }
     });
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    while first_seen.progress().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let waiting = tokio::spawn({
         let second = second.clone();
         async move { outcome(&second, &checkpoint).await }
