@@ -17,8 +17,8 @@
 //!
 //! # What this crate is not
 //! It knows Arrow schemas and Parquet files, and no queries: what a signature means, which sources a plan reads
-//! and when a snapshot is fresh is the engine's to say. It takes no locks, trusts no wall clock, and deletes
-//! nothing that was ever committed.
+//! and when a snapshot is fresh is the engine's to say. It takes no locks and trusts no wall clock. Only [`gc`]
+//! deletes, and only what the log proves that nothing can need any more. [`verify`] reads every byte.
 
 pub mod attempt;
 pub mod clock;
@@ -27,6 +27,7 @@ pub mod content;
 mod create;
 pub mod datafile;
 pub mod error;
+pub mod gc;
 pub mod ids;
 mod index;
 mod invariants;
@@ -41,6 +42,7 @@ pub mod sidefile;
 pub mod snapshot;
 pub mod statistics;
 pub mod store;
+pub mod verify;
 
 pub use attempt::{Attempt, AttemptRecord, AttemptSpec, Owner, UnitPlan};
 pub use clock::{Clock, SystemClock};
@@ -48,6 +50,7 @@ pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
 pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
 pub use datafile::DataFileWriter;
 pub use error::{Cause, Error, Result};
+pub use gc::{CheckpointGarbage, GcOptions, GcReport, StoreTime};
 pub use ids::{
     AttemptId, CheckpointName, Checksum, ContentId, Digest, EntryId, Fingerprint, MAX_NAME_LEN, Signature,
     Slot, UnitNumber, Version,
@@ -68,3 +71,4 @@ pub use sidefile::{MAX_INLINE, SideFile};
 pub use snapshot::Snapshot;
 pub use statistics::{ColumnStatistics, StatValue, StatisticsBuilder};
 pub use store::{DropOutcome, PRODUCER, Store, StoreOptions};
+pub use verify::{Finding, VerifyOptions, VerifyProgress, VerifyReport};
