@@ -1,6 +1,9 @@
 //! Every operation can run on any thread of a runtime.
 
-use milepost_store::{Attempt, CommitDraft, CommitJudge, DataFileWriter, Receipt, Snapshot, Store, Version};
+use milepost_store::{
+    Attempt, CommitDraft, CommitJudge, DataFileWriter, GcOptions, Receipt, Snapshot, Store, VerifyOptions,
+    Version,
+};
 
 use crate::support::*;
 
@@ -28,6 +31,8 @@ fn all(
     sends(store.begin(&trips, spec(signature("a"))));
     sends(store.drop_version(&trips, Version(1)));
     sends(store.drop_checkpoint(&trips));
+    sends(store.collect_garbage(GcOptions::default()));
+    sends(store.verify(VerifyOptions::default()));
     sends(store.check_files(snapshot));
     sends(store.verify_file(&trips, &snapshot.manifest.files[0]));
     sends(attempt.write_receipt(receipt));

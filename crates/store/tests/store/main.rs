@@ -2,12 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod aged;
 mod content;
 mod damage;
 mod datafile;
 mod disk;
 mod drops;
 mod futures_are_send;
+mod gc_attempts;
+mod gc_disk;
+mod gc_files;
+mod gc_races;
+mod gc_stops;
+mod gc_unknown;
+mod gc_versions;
 mod logs;
 mod lost_replies;
 mod opening;
@@ -18,3 +26,5 @@ mod side_files;
 mod stops;
 mod support;
 mod types;
+mod verify_files;
+mod verify_logs;
