@@ -38,7 +38,7 @@ impl Collector<'_> {
             }
         }
         if !self.options.dry_run {
-            self.remove_empty_directories(survey).await?;
+            self.remove_empty_directories().await?;
         }
         Ok(())
     }
@@ -117,7 +117,9 @@ impl Collector<'_> {
     }
 
     /// Directories are left behind on local disks only, by this collection or by one that was interrupted.
-    async fn remove_empty_directories(&self, survey: &Survey) -> Result<(), Error> {
+    ///
+    /// Only those of attempts: a process may know one that all attempts share to be synced, and would not look again.
+    async fn remove_empty_directories(&self) -> Result<(), Error> {
         let inner = &self.store.inner;
         let Some(disk) = &inner.local else { return Ok(()) };
         let attempts = inner.layout.attempts(self.name);
@@ -126,11 +128,6 @@ impl Collector<'_> {
             if directory.filename().is_some_and(|name| crate::layout::parse_ulid(name).is_some()) {
                 disk.remove_if_empty(&directory).await;
             }
-        }
-        // A checkpoint whose first attempt left nothing has no log either.
-        if survey.entries.is_empty() {
-            disk.remove_if_empty(&attempts).await;
-            disk.remove_if_empty(&inner.layout.checkpoint(self.name)).await;
         }
         Ok(())
     }

@@ -43,8 +43,9 @@ impl Store {
         }
         for garbage in &mut report.checkpoints {
             let hints = doomed.remove(&garbage.name).unwrap_or_default();
-            garbage.hints = hints.len() as u64;
+            let count = hints.len() as u64;
             self.remove_hints(hints, options.dry_run).await?;
+            garbage.hints = count;
         }
         Ok(())
     }

@@ -72,11 +72,12 @@ impl History {
         pretended: &Pretended,
     ) -> Result<Self, Error> {
         let inner = &collector.store.inner;
-        let Some(newest) = inner.newest_entry(collector.name).await? else { return Ok(Self::default()) };
+        let newest = inner.newest_entry(collector.name).await?;
+        let (slot, state) = newest.map(|entry| (entry.slot, entry.body.state)).unzip();
         let mut history = Self::default();
-        history.pretend(newest.body.state, pretended, collector.now);
+        history.pretend(state.unwrap_or_default(), pretended, collector.now);
         let log = inner.log(collector.name);
-        let (mut end, mut following) = (newest.slot.0 + 1, None);
+        let (mut end, mut following) = (slot.map_or(0, |slot| slot.next().0), None);
         while end > 0 {
             let start = end.saturating_sub(CHUNK);
             let mut entries = log.read_range(start..end).await?;

@@ -162,6 +162,42 @@ async fn what_a_stalled_worker_writes_late_is_collected_later() {
     assert!(!aged.has(&early).await && !aged.has(&receipt.files[0]).await);
 }
 
+/// A worker writes while its attempt is being emptied: the record is still needed.
+#[tokio::test]
+async fn what_comes_while_an_attempt_is_emptied_keeps_its_record() {
+    let aged = aged().await;
+    let (attempt, _) = staged(&aged.store, "a", &[1]).await.unwrap();
+    attempt.abandon().await.unwrap();
+    aged.clock.advance(DAY);
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    aged.faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
+    let collector = on(&aged.faults).await;
+    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
+    while aged.faults.count(Operation::Delete, "/unit-00000-") == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    write_file(&attempt, 1, &[2]).await.unwrap();
+    let report = collecting.await.unwrap().unwrap();
+    assert_eq!(why_kept(&report, "attempt.json"), Some(KeptReason::Describes));
+    assert_eq!(aged.left(&attempt).await.len(), 2);
+    aged.collect().await;
+    assert_eq!(aged.left(&attempt).await, [""; 0]);
+}
+
+/// Begun after a drop of all: that drop says nothing about it.
+#[tokio::test]
+async fn a_drop_of_all_closes_nothing_that_begins_later() {
+    let aged = aged().await;
+    commit(&aged.store, "1", &[1]).await;
+    let _ = aged.store.drop_checkpoint(&name()).await.unwrap();
+    let (attempt, manifest) = staged(&aged.store, "2", &[2]).await.unwrap();
+    aged.collect_with(no_grace()).await;
+    let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    let snapshot = aged.store.newest(&name()).await.unwrap().unwrap();
+    assert_eq!(read_ids(&aged.store, &snapshot).await, [2]);
+}
+
 /// The record went, and the close was a drop of all, which does not name the attempt.
 #[tokio::test]
 async fn late_files_of_an_attempt_without_a_record_need_a_close_of_their_own() {

@@ -86,6 +86,10 @@ async fn undisturbed() -> (Vec<Operation>, Vec<String>) {
     let garbage = garbage(&report);
     assert_eq!((garbage.dropped.len(), garbage.abandoned.len()), (1, 4), "{report:?}");
     assert_sound(&aged, "undisturbed").await;
+    let deleted: Vec<_> = garbage.deleted.iter().map(|gone| gone.object.as_str()).collect();
+    let place = |end: &str| deleted.iter().position(|path| path.ends_with(end)).unwrap();
+    let (rows, receipt) = (place(".parquet"), place("unit-00000.json"));
+    assert!(rows < receipt && receipt < place("attempt.json"), "rows, receipts, record: {deleted:?}");
     (aged.faults.calls().iter().map(|call| call.operation).collect(), shape(&aged).await)
 }
 

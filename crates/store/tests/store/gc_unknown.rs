@@ -62,6 +62,25 @@ async fn an_entry_of_a_newer_program_stops_that_checkpoint_only() {
     assert_stops(&aged, &other, |error| matches!(error, Error::NewerFormat { .. })).await;
 }
 
+/// A log that was put together from two: the break is where one part of it was read and the next begins.
+#[tokio::test]
+async fn a_log_of_two_histories_stops_that_checkpoint_only() {
+    let (aged, other) = littered().await;
+    let theirs = littered().await.0;
+    for round in 0..70 {
+        for aged in [&aged, &theirs] {
+            commit(&aged.store, &format!("more {round}"), &[round]).await;
+        }
+    }
+    let slots = aged.store.history(&name()).await.unwrap().len() as u64;
+    let contents = theirs.contents().await;
+    for slot in 0..slots - 64 {
+        let entry = contents[entry_path(slot).as_ref()].clone();
+        aged.faults.inner().put(&entry_path(slot), entry.into()).await.unwrap();
+    }
+    assert_stops(&aged, &other, is_damage).await;
+}
+
 #[tokio::test]
 async fn a_stranger_in_the_log_stops_that_checkpoint_only() {
     let (aged, other) = littered().await;
@@ -139,7 +158,9 @@ async fn unknown_objects_are_reported_and_never_removed() {
     }
     aged.collect().await;
     aged.clock.advance(30 * DAY);
+    let dry = aged.collect_with(GcOptions { dry_run: true, ..no_grace() }).await;
     let report = aged.collect_with(no_grace()).await;
+    assert_eq!(garbage(&dry).deleted, garbage(&report).deleted);
     let contents = aged.contents().await;
     for path in inside.iter().chain(&outside) {
         let path = Path::from(path.as_str());

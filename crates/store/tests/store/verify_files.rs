@@ -247,6 +247,26 @@ async fn what_cannot_be_read_may_be_whole() {
     assert!(!report.is_sound());
 }
 
+/// A version is dropped and collected while its files are about to be read.
+#[tokio::test]
+async fn what_is_dropped_meanwhile_is_no_damage() {
+    let aged = aged().await;
+    let snapshot = commit(&aged.store, "1", &[1]).await;
+    commit(&aged.store, "2", &[2]).await;
+    let path = aged.store.path_of(&name(), &snapshot.manifest.files[0]);
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    aged.faults.add(Rule::on(Operation::Get, slow).path(path.as_ref()).times(1));
+    let verifier = on(&aged.faults).await;
+    let verifying = tokio::spawn(async move { verifier.verify(VerifyOptions::default()).await });
+    while aged.faults.count(Operation::Get, path.as_ref()) == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let _ = aged.store.drop_version(&name(), Version(1)).await.unwrap();
+    aged.collect_with(no_grace()).await;
+    let report = verifying.await.unwrap().unwrap();
+    assert!(report.is_sound() && report.checked.data_files == 2, "{report:?}");
+}
+
 #[tokio::test]
 async fn a_file_of_two_snapshots_is_read_once_and_named_for_both() {
     let aged = aged().await;
