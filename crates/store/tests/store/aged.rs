@@ -9,8 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use milepost_store::gc::{CheckpointGarbage, KeptReason};
-use milepost_store::{Attempt, DataFile, GcOptions, GcReport, Manifest, Store};
-use milepost_testkit::{FaultStore, ManualClock, StampedStore};
+use milepost_store::{
+    Attempt, CommitOutcome, DataFile, GcOptions, GcReport, MAX_INLINE, Manifest, SourceObject, SourceVersion,
+    Store,
+};
+use milepost_testkit::{FaultStore, ManualClock, Operation, StampedStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -109,10 +112,41 @@ pub async fn adopted(store: &Store) -> (Attempt, Attempt, Manifest) {
     (dead, resumer, manifest(signature("a"), files))
 }
 
+/// A commit whose list of source objects is so long that it lies in a side file.
+pub async fn commit_long(store: &Store) -> Attempt {
+    let (attempt, mut manifest) = staged(store, "long", &[1]).await.unwrap();
+    let object = |index: u64| SourceObject {
+        path: format!("raw/{index}.csv"),
+        size: index,
+        e_tag: None,
+        version: None,
+        inode: None,
+        mtime_ns: None,
+        ctime_ns: None,
+    };
+    manifest.identity.sources = vec![SourceVersion {
+        name: "raw".to_owned(),
+        kind: "files".to_owned(),
+        digest: None,
+        objects: (0..=MAX_INLINE as u64).map(object).collect(),
+        note: None,
+    }];
+    let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    attempt
+}
+
+/// Waits until a request of this kind was made for a path with `text` in it.
+pub async fn until_asked(faults: &FaultStore, operation: Operation, text: &str) {
+    while faults.count(operation, text) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// A commit with options, as `CHECKPOINT … WITH (…)` records them.
 pub async fn commit_with(store: &Store, text: &str, options: &[(&str, &str)]) {
     let (attempt, mut manifest) = staged(store, text, &[1]).await.unwrap();
     manifest.options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
-    assert!(matches!(outcome, milepost_store::CommitOutcome::Committed(_)), "{outcome:?}");
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
 }

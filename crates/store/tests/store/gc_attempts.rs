@@ -74,9 +74,7 @@ async fn a_commit_that_arrives_after_the_close_does_not_count() {
     let slow = Fault::Delay(Duration::from_millis(300));
     aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
     let committing = tokio::spawn(async move { attempt.commit(draft(manifest), &Unchanged).await });
-    while aged.faults.count(Operation::Put, "/log/") == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until_asked(&aged.faults, Operation::Put, "/log/").await;
     let report = aged.collect_with(no_grace()).await;
     assert_eq!(garbage(&report).abandoned.len(), 1);
     assert_eq!(committing.await.unwrap().unwrap(), CommitOutcome::Closed);

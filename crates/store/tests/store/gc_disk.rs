@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use milepost_store::{GcOptions, Store, VerifyOptions, Version};
+use milepost_store::{Durability, DurableFileSystem, GcOptions, Store, VerifyOptions, Version};
+use milepost_testkit::{Fault, FaultStore, Operation, Rule};
 
-use crate::aged::no_grace;
+use crate::aged::{no_grace, until_asked};
 use crate::support::*;
 
 const HOUR: u64 = 3600;
@@ -105,6 +106,27 @@ async fn hidden_temporary_files_go_when_they_are_old() {
     assert!(!root.path().join(old).exists() && root.path().join(young).exists());
     store.collect_garbage(no_grace()).await.unwrap();
     assert!(root.path().join(young).exists(), "someone may be writing it, whatever the grace period");
+}
+
+/// Two collectors delete the same file: on a disk the second one hears that it is not there.
+#[tokio::test]
+async fn deleting_what_is_gone_is_no_error() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(TestClock::new());
+    let disk = DurableFileSystem::new(root.path().to_owned(), Durability::Fsync, clock);
+    let faults = FaultStore::new(std::sync::Arc::new(disk));
+    let store = on(&faults).await;
+    let (attempt, _) = staged(&store, "1", &[1]).await.unwrap();
+    attempt.abandon().await.unwrap();
+    let slow = Fault::Delay(Duration::from_millis(300));
+    faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
+    let collecting = tokio::spawn(async move { store.collect_garbage(no_grace()).await });
+    until_asked(&faults, Operation::Delete, "/unit-00000-").await;
+    let rows = names(root.path()).into_iter().find(|name| name.ends_with(".parquet")).unwrap();
+    std::fs::remove_file(root.path().join(rows)).unwrap();
+    let report = collecting.await.unwrap().unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.deleted().count(), 2, "the receipt and the record: the rows were deleted by another");
 }
 
 fn times(root: &FilePath) -> Vec<SystemTime> {

@@ -27,6 +27,39 @@ async fn a_reader_may_go_on_for_a_day_after_the_drop() {
     assert!(report.bytes_freed() > held.manifest.bytes, "the file, and its receipt");
 }
 
+/// What no snapshot ever had was freed by the close of its attempt.
+#[tokio::test]
+async fn files_of_a_failed_attempt_go_a_day_after_its_close() {
+    let aged = aged().await;
+    let (attempt, _) = staged(&aged.store, "a", &[1]).await.unwrap();
+    aged.clock.advance(HOUR);
+    attempt.abandon().await.unwrap();
+    let closed_at = aged.clock.now_ms();
+    aged.clock.advance(DAY - 1);
+    let report = aged.collect().await;
+    let until = StoreTime(closed_at + DAY);
+    assert_eq!(why_kept(&report, "unit-00000-"), Some(KeptReason::Grace { until }));
+    assert_eq!(aged.left(&attempt).await.len(), 3);
+    aged.clock.advance(1);
+    aged.collect().await;
+    assert_eq!(aged.left(&attempt).await, [""; 0]);
+}
+
+/// What cannot be deleted is named, and keeps nothing of its kind. Receipts wait for their rows.
+#[tokio::test]
+async fn one_file_that_cannot_be_deleted_keeps_no_other() {
+    let aged = aged().await;
+    let (attempt, _) = staged(&aged.store, "a", &[1]).await.unwrap();
+    let second = write_unit(&attempt, 1, &[2]).await.unwrap();
+    attempt.abandon().await.unwrap();
+    aged.faults.add(Rule::on(Operation::Delete, Fault::Forbid).path("/unit-00000-"));
+    let report = on(&aged.faults).await.collect_garbage(no_grace()).await.unwrap();
+    let stopped = report.of(&name()).unwrap().stopped.as_ref().unwrap().to_string();
+    assert!(stopped.contains("unit-00000-"), "{stopped}");
+    assert_eq!(report.deleted().map(|gone| gone.bytes).collect::<Vec<_>>(), [second.bytes]);
+    assert_eq!(aged.left(&attempt).await.len(), 4);
+}
+
 /// The drop is old, the close is new: the grace period is that of the drop.
 #[tokio::test]
 async fn files_of_a_version_that_was_dropped_long_ago_go_with_the_close() {
@@ -99,9 +132,7 @@ async fn a_commit_just_before_the_close_keeps_its_files() {
     aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
     let collector = on(&aged.faults).await;
     let collecting = tokio::spawn(async move { collector.collect_garbage(no_grace()).await });
-    while aged.faults.count(Operation::Put, "/log/") == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    until_asked(&aged.faults, Operation::Put, "/log/").await;
     let outcome = resumer.commit(draft(manifest), &Unchanged).await.unwrap();
     assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
     let report = collecting.await.unwrap().unwrap();
@@ -173,9 +204,7 @@ async fn what_comes_while_an_attempt_is_emptied_keeps_its_record() {
     aged.faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
     let collector = on(&aged.faults).await;
     let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    while aged.faults.count(Operation::Delete, "/unit-00000-") == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    until_asked(&aged.faults, Operation::Delete, "/unit-00000-").await;
     write_file(&attempt, 1, &[2]).await.unwrap();
     let report = collecting.await.unwrap().unwrap();
     assert_eq!(why_kept(&report, "attempt.json"), Some(KeptReason::Describes));

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use milepost_store::{Attempt, GcOptions, Manifest, VerifyOptions, Version};
+use milepost_testkit::{Fault, Operation, Rule};
 
 use crate::aged::*;
 use crate::support::*;
@@ -43,6 +44,23 @@ async fn four_collectors_at_once_do_what_one_does() {
         let entries = aged.store.history(&name()).await.unwrap();
         assert_eq!(entries.len(), 4 + 2 + 4, "round {round}: every drop and every close once");
     }
+}
+
+/// One collector reads the list of a version that was dropped long ago while another one deletes it.
+#[tokio::test]
+async fn a_list_that_another_collector_deleted_is_not_missed() {
+    let aged = aged().await;
+    commit_long(&aged.store).await;
+    let _ = aged.store.drop_version(&name(), Version(1)).await.unwrap();
+    aged.clock.advance(DAY);
+    let slow = Fault::Delay(std::time::Duration::from_millis(300));
+    aged.faults.add(Rule::on(Operation::Get, slow).path("/sources-").times(1));
+    let collector = on(&aged.faults).await;
+    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
+    until_asked(&aged.faults, Operation::Get, "/sources-").await;
+    assert!(aged.collect().await.deleted().count() > 0);
+    let report = collecting.await.unwrap().unwrap();
+    assert!(report.is_complete(), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

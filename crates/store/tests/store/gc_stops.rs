@@ -126,15 +126,3 @@ async fn at_every_read() {
     }))
     .await;
 }
-
-/// What cannot be deleted does not keep the others.
-#[tokio::test]
-async fn one_object_that_cannot_be_deleted_is_named_and_keeps_no_other() {
-    let (aged, collector) = scenario().await;
-    aged.faults.add(Rule::on(Operation::Delete, Fault::Forbid).path("/unit-00000-").times(1));
-    let report = collector.collect_garbage(options()).await.unwrap();
-    assert!(!report.is_complete());
-    aged.faults.heal();
-    assert_sound(&aged, "one refused").await;
-    assert!(aged.collect_with(options()).await.is_complete());
-}

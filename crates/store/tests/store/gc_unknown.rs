@@ -107,24 +107,7 @@ async fn a_record_that_cannot_be_read_stops_that_checkpoint_only() {
 #[tokio::test]
 async fn a_side_file_that_cannot_be_read_stops_that_checkpoint_only() {
     let (aged, other) = littered().await;
-    let (attempt, mut manifest) = staged(&aged.store, "long", &[1]).await.unwrap();
-    let objects = (0..=milepost_store::MAX_INLINE as u64).map(|index| milepost_store::SourceObject {
-        path: format!("raw/{index}.csv"),
-        size: index,
-        e_tag: None,
-        version: None,
-        inode: None,
-        mtime_ns: None,
-        ctime_ns: None,
-    });
-    manifest.identity.sources = vec![milepost_store::SourceVersion {
-        name: "raw".to_owned(),
-        kind: "files".to_owned(),
-        digest: None,
-        objects: objects.collect(),
-        note: None,
-    }];
-    let _ = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    commit_long(&aged.store).await;
     aged.flip("/sources-").await;
     assert_stops(&aged, &other, is_damage).await;
 }

@@ -128,15 +128,11 @@ async fn what_is_too_many_is_judged_again_after_a_lost_slot() {
         commit_with(&aged.store, text, &[]).await;
     }
     aged.clock.advance(DAY);
-    let slow = std::time::Duration::from_millis(300);
-    aged.faults.add(Rule::on(Operation::Put, Fault::Delay(slow)).path("/log/").times(1));
+    let slow = Fault::Delay(Duration::from_millis(300));
+    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
     let collector = on(&aged.faults).await;
     let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    while aged.faults.count(Operation::Put, "/log/000000000000000000003") == 0
-        && aged.faults.count(Operation::Put, "/log/00000000000000000003") == 0
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    until_asked(&aged.faults, Operation::Put, "/log/").await;
     let other = beside(&aged.faults).await;
     assert!(matches!(
         other.drop_version(&name(), Version(3)).await.unwrap(),
@@ -145,4 +141,23 @@ async fn what_is_too_many_is_judged_again_after_a_lost_slot() {
     let report = collecting.await.unwrap().unwrap();
     assert_eq!(dropped(&report), [0; 0]);
     assert_eq!(versions(&aged.store).await, [1, 2], "two are left, and two are kept");
+}
+
+/// A commit that the collection has not seen may say that more versions are kept.
+#[tokio::test]
+async fn nothing_is_dropped_below_a_newer_commit_than_the_one_that_was_looked_at() {
+    let aged = aged().await;
+    for text in ["1", "2", "3"] {
+        commit_with(&aged.store, text, &[]).await;
+    }
+    aged.clock.advance(DAY);
+    let slow = Fault::Delay(Duration::from_millis(300));
+    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
+    let collector = on(&aged.faults).await;
+    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
+    until_asked(&aged.faults, Operation::Put, "/log/").await;
+    commit_with(&beside(&aged.faults).await, "4", &[("keep_versions", "9")]).await;
+    let report = collecting.await.unwrap().unwrap();
+    assert_eq!(dropped(&report), [0; 0]);
+    assert_eq!(versions(&aged.store).await, [1, 2, 3, 4]);
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use milepost_store::verify::Damage;
 use milepost_store::{
-    Checksum, CommitDraft, DataFile, DataFileWriter, Finding, MAX_INLINE, Receipt, Snapshot, SourceObject,
-    SourceVersion, UnitNumber, VerifyOptions, VerifyReport, Version,
+    Attempt, Checksum, CommitDraft, DataFile, DataFileWriter, Finding, Receipt, Snapshot, UnitNumber,
+    VerifyOptions, VerifyReport, Version,
 };
 use milepost_testkit::{Fault, Operation, Rule};
 use object_store::ObjectStoreExt;
@@ -40,15 +40,14 @@ async fn two_groups() -> (Aged, Snapshot, Path, Bytes) {
     writer.flush_row_group().await.unwrap();
     writer.write(&rows(&[4, 5])).await.unwrap();
     let file = writer.finish().await.unwrap();
-    commit_files(&aged, &attempt, vec![file]).await;
+    commit_files(&attempt, vec![file]).await;
     let snapshot = aged.store.newest(&name()).await.unwrap().unwrap();
     let path = aged.store.path_of(&name(), &snapshot.manifest.files[0]);
     let bytes = aged.contents().await[path.as_ref()].clone();
     (aged, snapshot, path, bytes)
 }
 
-async fn commit_files(aged: &Aged, attempt: &milepost_store::Attempt, files: Vec<DataFile>) {
-    let _ = aged;
+async fn commit_files(attempt: &Attempt, files: Vec<DataFile>) {
     let slice = serde_json::Value::Null;
     let receipt = Receipt::new(attempt.id(), UnitNumber(0), signature("a"), slice, files.clone(), 1);
     attempt.write_receipt(receipt).await.unwrap();
@@ -124,7 +123,7 @@ async fn a_manifest_that_does_not_fit_its_file_disagrees() {
         let attempt = aged.store.begin(&name(), spec(signature("a"))).await.unwrap();
         let mut file = write_file(&attempt, 0, &[1, 2, 3]).await.unwrap();
         edit(&mut file);
-        commit_files(&aged, &attempt, vec![file]).await;
+        commit_files(&attempt, vec![file]).await;
         let finding = found(&aged).await;
         assert_eq!(finding.what, Damage::Disagrees);
         assert!(finding.found.ends_with(place), "{finding}");
@@ -155,7 +154,7 @@ async fn receipts_and_records_must_be_there_and_agree() {
 #[tokio::test]
 async fn a_receipt_that_names_other_files_disagrees() {
     let aged = aged().await;
-    let (attempt, manifest) = staged(&aged.store, "a", &[1]).await.unwrap();
+    let (attempt, _) = staged(&aged.store, "a", &[1]).await.unwrap();
     let path = Path::from(format!("root/checkpoints/trips/attempts/{}/unit-00000.json", attempt.id()));
     let first = aged.contents().await[path.as_ref()].clone();
     aged.faults.inner().delete(&path).await.unwrap();
@@ -169,30 +168,12 @@ async fn a_receipt_that_names_other_files_disagrees() {
     overwrite(&aged, &path, first).await;
     let finding = found(&aged).await;
     assert_eq!((finding.what, finding.object.as_str()), (Damage::Disagrees, path.as_ref()));
-    drop(manifest);
 }
 
 #[tokio::test]
 async fn side_files_are_read() {
     let aged = aged().await;
-    let (attempt, mut manifest) = staged(&aged.store, "a", &[1]).await.unwrap();
-    let object = |index: u64| SourceObject {
-        path: format!("raw/{index}.csv"),
-        size: index,
-        e_tag: None,
-        version: None,
-        inode: None,
-        mtime_ns: None,
-        ctime_ns: None,
-    };
-    manifest.identity.sources = vec![SourceVersion {
-        name: "raw".to_owned(),
-        kind: "files".to_owned(),
-        digest: None,
-        objects: (0..=MAX_INLINE as u64).map(object).collect(),
-        note: None,
-    }];
-    let _ = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    commit_long(&aged.store).await;
     let sound = verify(&aged).await;
     assert!(sound.is_sound() && sound.checked.side_files == 1, "{sound:?}");
     let path = Path::from(aged.flip("/sources-").await.as_str());
@@ -258,9 +239,7 @@ async fn what_is_dropped_meanwhile_is_no_damage() {
     aged.faults.add(Rule::on(Operation::Get, slow).path(path.as_ref()).times(1));
     let verifier = on(&aged.faults).await;
     let verifying = tokio::spawn(async move { verifier.verify(VerifyOptions::default()).await });
-    while aged.faults.count(Operation::Get, path.as_ref()) == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    until_asked(&aged.faults, Operation::Get, path.as_ref()).await;
     let _ = aged.store.drop_version(&name(), Version(1)).await.unwrap();
     aged.collect_with(no_grace()).await;
     let report = verifying.await.unwrap().unwrap();
