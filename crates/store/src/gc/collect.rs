@@ -77,15 +77,12 @@ impl Store {
         let directory = self.inner.layout.checkpoints();
         let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
         let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-        let object = |meta: object_store::ObjectMeta| UnknownObject {
-            object: meta.location.to_string(),
-            bytes: meta.size,
-        };
-        let (mut names, mut unknown) = (vec![], listed.objects.into_iter().map(object).collect::<Vec<_>>());
+        let (mut names, mut unknown) =
+            (vec![], listed.objects.iter().map(UnknownObject::of).collect::<Vec<_>>());
         for path in listed.common_prefixes {
             match path.filename().map(CheckpointName::parse) {
                 Some(Ok(name)) => names.push(name),
-                _ => unknown.push(UnknownObject { object: format!("{path}/"), bytes: 0 }),
+                _ => unknown.push(UnknownObject::directory(&path)),
             }
         }
         if let Some(wanted) = &options.checkpoints {

@@ -35,8 +35,7 @@ impl Store {
                     }
                 }
                 None if options.checkpoints.is_none() => {
-                    let object = meta.location.to_string();
-                    report.unknown.push(UnknownObject { object, bytes: meta.size });
+                    report.unknown.push(UnknownObject::of(&meta));
                 }
                 None => {}
             }

@@ -135,7 +135,7 @@ impl History {
             return Ok(Claim::Live(version));
         }
         // Going backwards, the last one seen is the first one after the commit.
-        let dropped = self.dropped.get(&version).or(self.drop_alls.last().map(|(_, at)| at));
+        let dropped = self.dropped.get(&version).or_else(|| self.drop_alls.last().map(|(_, at)| at));
         dropped.map(|at| Claim::Freed(*at)).ok_or_else(|| {
             let path = collector.store.inner.log(collector.name).path(slot);
             Error::damaged(path, format!("a later entry that dropped version {version}"), "none")

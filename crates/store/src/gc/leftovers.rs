@@ -43,7 +43,7 @@ impl Store {
             meta.location.filename().is_some_and(|name| layout::parse_ulid(name).is_some())
         };
         let (probes, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(ours);
-        report.unknown.extend(others.into_iter().map(unknown));
+        report.unknown.extend(others.iter().map(UnknownObject::of));
         let age = options.grace.max(LEFTOVER_AGE);
         let old = probes.into_iter().filter(|meta| now.since(StoreTime::of(meta)) >= age).collect();
         self.delete_objects(old, options.dry_run, &mut report.leftovers).await
@@ -69,15 +69,11 @@ impl Store {
         let listed = self.inner.objects.list_with_delimiter(Some(root)).await;
         let listed = listed.map_err(|source| Error::storage("list", root, source))?;
         let ours = |name: Option<&str>| name.is_some_and(|name| OURS.contains(&name));
-        let objects = listed.objects.into_iter().filter(|meta| !ours(meta.location.filename()));
-        report.unknown.extend(objects.map(unknown));
+        let objects = listed.objects.iter().filter(|meta| !ours(meta.location.filename()));
+        report.unknown.extend(objects.map(UnknownObject::of));
         let directories = listed.common_prefixes.iter().filter(|path| !ours(path.filename()));
-        report.unknown.extend(directories.map(|path| UnknownObject { object: format!("{path}/"), bytes: 0 }));
+        report.unknown.extend(directories.map(UnknownObject::directory));
         report.unknown.sort_by(|a, b| a.object.cmp(&b.object));
         Ok(())
     }
-}
-
-fn unknown(meta: ObjectMeta) -> UnknownObject {
-    UnknownObject { object: meta.location.to_string(), bytes: meta.size }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
 use super::StoreTime;
 use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Version};
@@ -138,6 +141,16 @@ pub struct UnknownObject {
     pub object: String,
     /// Its size; zero for a whole directory.
     pub bytes: u64,
+}
+
+impl UnknownObject {
+    pub(super) fn of(meta: &ObjectMeta) -> Self {
+        Self { object: meta.location.to_string(), bytes: meta.size }
+    }
+
+    pub(super) fn directory(path: &Path) -> Self {
+        Self { object: format!("{path}/"), bytes: 0 }
+    }
 }
 
 impl GcReport {

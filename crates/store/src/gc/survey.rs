@@ -101,7 +101,7 @@ impl Survey {
     }
 
     fn add_unknown(&mut self, meta: &ObjectMeta) {
-        self.unknown.push(UnknownObject { object: meta.location.to_string(), bytes: meta.size });
+        self.unknown.push(UnknownObject::of(meta));
     }
 }
 
