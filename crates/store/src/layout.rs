@@ -37,10 +37,16 @@ impl Layout {
         self.root.clone().join("milepost.json")
     }
 
-    /// A key for the probe of create-if-absent.
+    /// The directory of probes: small objects that are removed again at once.
+    #[must_use]
+    pub fn probes(&self) -> Path {
+        self.root.clone().join("probes")
+    }
+
+    /// A key for a probe: of create-if-absent, or of the store's time.
     #[must_use]
     pub fn probe(&self, id: ulid::Ulid) -> Path {
-        self.root.clone().join("probes").join(id.to_string())
+        self.probes().join(id.to_string())
     }
 
     /// The directory of all checkpoints.
@@ -109,10 +115,16 @@ impl Layout {
         relative.split('/').fold(self.checkpoint(name), |path, part| path.join(part))
     }
 
+    /// The directory of all index hints.
+    #[must_use]
+    pub fn indexes(&self) -> Path {
+        self.root.clone().join("index")
+    }
+
     /// The directory of the index hints of one signature.
     #[must_use]
     pub fn index(&self, signature: &Signature) -> Path {
-        self.root.clone().join("index").join(signature.hex())
+        self.indexes().join(signature.hex())
     }
 
     /// One index hint.
@@ -213,6 +225,55 @@ pub fn owner_of(relative: &str) -> Option<AttemptId> {
     parse_attempt_name(attempt).filter(|_| plain)
 }
 
+/// What the objects in an attempt's directory are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttemptObject {
+    /// Rows of a unit.
+    Data(UnitNumber),
+    /// A long list of a manifest.
+    Side,
+    /// The receipt of a unit.
+    Receipt(UnitNumber),
+    /// The sign of life.
+    Heartbeat,
+    /// The file that the owner holds a lock on, on a local disk.
+    Lock,
+    /// What the attempt set out to do.
+    Record,
+}
+
+/// What an object in an attempt's directory is, by its name; `None` if the name is none of ours.
+#[must_use]
+pub fn parse_attempt_object(name: &str) -> Option<AttemptObject> {
+    match name {
+        "attempt.json" => return Some(AttemptObject::Record),
+        "heartbeat" => return Some(AttemptObject::Heartbeat),
+        "lock" => return Some(AttemptObject::Lock),
+        _ => {}
+    }
+    if let Some(unit) = name.strip_prefix("unit-").and_then(|name| name.strip_suffix(".json")) {
+        return parse_unit(unit).map(AttemptObject::Receipt);
+    }
+    let (kind, id) = name.strip_suffix(".parquet")?.rsplit_once('-')?;
+    parse_ulid(id)?;
+    match kind {
+        "files" | "sources" => Some(AttemptObject::Side),
+        _ => parse_unit(kind.strip_prefix("unit-")?).map(AttemptObject::Data),
+    }
+}
+
+/// A unit's number as it stands in object names: at least five digits.
+fn parse_unit(text: &str) -> Option<UnitNumber> {
+    let unit = text.parse().ok()?;
+    (format!("{unit:05}") == text).then_some(UnitNumber(unit))
+}
+
+/// An id in its one spelling: others would be other objects.
+#[must_use]
+pub fn parse_ulid(text: &str) -> Option<ulid::Ulid> {
+    ulid::Ulid::from_string(text).ok().filter(|id| id.to_string() == text)
+}
+
 /// The object name of a log slot: twenty digits, so that names sort like numbers.
 #[must_use]
 pub fn entry_name(slot: Slot) -> String {
@@ -267,6 +328,36 @@ mod tests {
         for foreign in [id.to_string(), format!("lock-{}", id.to_string().to_lowercase()), "tail".to_owned()]
         {
             assert_eq!(parse_driver_file(&foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn only_names_that_we_write_are_ours() {
+        let id = ulid::Ulid::from_parts(1 << 40, 0xFFFF);
+        for unit in [0, 7, 99_999, 100_000] {
+            let path = unit_file(AttemptId(id), UnitNumber(unit), id);
+            let name = path.rsplit('/').next().unwrap_or_default();
+            assert_eq!(parse_attempt_object(name), Some(AttemptObject::Data(UnitNumber(unit))), "{name}");
+            let receipt = format!("unit-{unit:05}.json");
+            assert_eq!(parse_attempt_object(&receipt), Some(AttemptObject::Receipt(UnitNumber(unit))));
+        }
+        for kind in ["files", "sources"] {
+            let path = side_file(AttemptId(id), kind, id);
+            let name = path.rsplit('/').next().unwrap_or_default();
+            assert_eq!(parse_attempt_object(name), Some(AttemptObject::Side));
+        }
+        for foreign in [
+            "notes.txt".to_owned(),
+            "unit-7.json".to_owned(),
+            "unit-000007.json".to_owned(),
+            "unit-+0007.json".to_owned(),
+            "unit-00007.json.bak".to_owned(),
+            "unit-00007.parquet".to_owned(),
+            format!("unit-00007-{}.parquet", id.to_string().to_lowercase()),
+            format!("other-{id}.parquet"),
+            format!("unit-00007-{id}.parquet.tmp"),
+        ] {
+            assert_eq!(parse_attempt_object(&foreign), None, "{foreign}");
         }
     }
 

@@ -26,7 +26,8 @@
 //! # What this crate is not
 //! It knows Arrow schemas and Parquet files, and no queries: what a signature means, which sources a plan reads
 //! and when a snapshot is fresh is the engine's to say. Nothing that must be right hangs on a lock or a clock; a lock
-//! on a local disk and the heartbeat only tell sooner that an owner is dead. It deletes nothing that was ever committed.
+//! on a local disk and the heartbeat only tell sooner that an owner is dead. Only [`gc`] deletes, and only what the log
+//! proves that nothing can need any more. [`verify`] reads every byte.
 
 mod adopting;
 pub mod attempt;
@@ -38,6 +39,7 @@ pub mod datafile;
 mod encoding;
 pub mod error;
 mod finding;
+pub mod gc;
 pub mod ids;
 mod index;
 mod invariants;
@@ -55,6 +57,7 @@ pub mod sidefile;
 pub mod snapshot;
 pub mod statistics;
 pub mod store;
+pub mod verify;
 
 pub use adopting::{Adoptable, choose_units};
 pub use attempt::{Attempt, AttemptRecord, AttemptSpec, Owner, UnitPlan};
@@ -64,6 +67,7 @@ pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
 pub use datafile::DataFileWriter;
 pub use error::{Cause, Error, Result};
 pub use finding::Unreadable;
+pub use gc::{CheckpointGarbage, GcOptions, GcReport, StoreTime};
 pub use ids::{
     AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, MAX_NAME_LEN,
     RunId, Signature, Slot, UnitNumber, Version,
@@ -90,3 +94,4 @@ pub use sidefile::{MAX_INLINE, SideFile};
 pub use snapshot::Snapshot;
 pub use statistics::{ColumnStatistics, StatValue, StatisticsBuilder};
 pub use store::{DropOutcome, Overview, PRODUCER, Store, StoreOptions, Which};
+pub use verify::{Finding, VerifyOptions, VerifyProgress, VerifyReport};

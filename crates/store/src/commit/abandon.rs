@@ -3,7 +3,7 @@
 use super::view::View;
 use crate::attempt::Attempt;
 use crate::error::Error;
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, CheckpointName};
 use crate::log::{AppendOutcome, Draft, StoredEntry, StoredRecord};
 use crate::store::Store;
 
@@ -53,22 +53,57 @@ impl Attempt {
 impl Store {
     async fn close_attempt(
         &self,
-        name: &crate::ids::CheckpointName,
+        name: &CheckpointName,
         attempt: AttemptId,
         began_at: u64,
     ) -> Result<(), Error> {
-        let log = self.inner.log(name);
-        let mut view = View::open(&self.inner, name, began_at).await?;
+        let view = View::open(&self.inner, name, began_at).await?;
+        self.close_unless(view, attempt, |view| {
+            view.is_closed(attempt, began_at) || view.committed_by(attempt).is_some()
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Closes an attempt so that its files may go, committed or not, unless a snapshot that it committed is there.
+    ///
+    /// `began_at` is `None` for an attempt without a record. Whether this call closed it.
+    pub(crate) async fn close_for_collection(
+        &self,
+        name: &CheckpointName,
+        attempt: AttemptId,
+        began_at: Option<u64>,
+    ) -> Result<bool, Error> {
+        let view = View::open(&self.inner, name, began_at.unwrap_or(0)).await?;
+        self.close_unless(view, attempt, |view| {
+            let closed = match began_at {
+                Some(began_at) => view.is_closed(attempt, began_at),
+                None => view.is_abandoned(attempt),
+            };
+            let state = view.state();
+            closed || view.committed_by(attempt).is_some_and(|version| state.find(version).is_some())
+        })
+        .await
+    }
+
+    /// Appends the close unless `settled` says, again after every lost slot, that there is nothing to do.
+    async fn close_unless(
+        &self,
+        mut view: View<'_>,
+        attempt: AttemptId,
+        settled: impl Fn(&View<'_>) -> bool,
+    ) -> Result<bool, Error> {
+        let log = self.inner.log(view.name());
         loop {
-            if view.is_closed(attempt, began_at) || view.committed_by(attempt).is_some() {
-                return Ok(());
+            if settled(&view) {
+                return Ok(false);
             }
             let record = StoredRecord { state: view.state(), entry: StoredEntry::Abandon { attempt } };
             let draft = log.draft(view.newest(), record)?;
             match log.append(&draft).await? {
                 AppendOutcome::Appended(slot) => {
                     log.write_tail(slot).await;
-                    return Ok(());
+                    return Ok(true);
                 }
                 AppendOutcome::Conflict(_) => view.refresh().await?,
             }

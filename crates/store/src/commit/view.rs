@@ -54,6 +54,11 @@ impl<'a> View<'a> {
         Ok(())
     }
 
+    /// The checkpoint.
+    pub(super) const fn name(&self) -> &'a CheckpointName {
+        self.name
+    }
+
     /// The newest entry.
     pub(crate) const fn newest(&self) -> Option<&Entry<StoredRecord>> {
         self.newest.as_ref()
@@ -71,6 +76,11 @@ impl<'a> View<'a> {
             StoredEntry::DropAll => true,
             StoredEntry::Commit { .. } | StoredEntry::Drop { .. } => false,
         })
+    }
+
+    /// Whether an attempt was abandoned since the view's first slot. For attempts whose begin nobody knows.
+    pub(super) fn is_abandoned(&self, attempt: AttemptId) -> bool {
+        self.entries.iter().any(|entry| matches!(&entry.body.entry, StoredEntry::Abandon { attempt: closed } if *closed == attempt))
     }
 
     /// The version that an attempt committed, dropped or not.

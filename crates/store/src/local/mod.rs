@@ -40,6 +40,7 @@ use crate::clock::Clock;
 pub(crate) use error::is_failed_sync;
 pub(crate) use lock::{FileLock, LockState};
 use publish::Publish;
+pub(crate) use sweep::MIN_AGE as LEFTOVER_AGE;
 use sync::Synced;
 
 /// Whether a write waits until the disk has confirmed it.

@@ -107,6 +107,10 @@ impl StoredManifest {
         &self.identity.sources
     }
 
+    pub(crate) const fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
+    }
+
     pub(crate) const fn signature(&self) -> Signature {
         self.identity.signature
     }

@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Appends what `judge` makes of the newest state, again after every lost race.
-    async fn append_drop(
+    pub(crate) async fn append_drop(
         &self,
         name: &CheckpointName,
         judge: impl Fn(&LogState) -> Option<(StoredEntry, LogState, Vec<LiveVersion>)>,

@@ -43,7 +43,7 @@ impl Store {
 
 impl Inner {
     /// Reads `milepost.json`; whether it is there.
-    pub(super) async fn read_identity(&self) -> Result<bool, Error> {
+    pub(crate) async fn read_identity(&self) -> Result<bool, Error> {
         let path = self.layout.identity();
         match read_object(self.objects.as_ref(), &path).await? {
             Some(bytes) => self.take_identity(&bytes).map(|()| true),

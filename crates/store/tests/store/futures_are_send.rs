@@ -1,8 +1,8 @@
 //! Every operation can run on any thread of a runtime.
 
 use milepost_store::{
-    Attempt, AttemptWatch, CommitDraft, CommitJudge, DataFileWriter, Driver, Receipt, RunOutcome, Snapshot,
-    Store, Unreadable, Version, Which,
+    Attempt, AttemptWatch, CommitDraft, CommitJudge, DataFileWriter, Driver, GcOptions, Receipt, RunOutcome,
+    Snapshot, Store, Unreadable, VerifyOptions, Version, Which,
 };
 
 use crate::job_support::*;
@@ -33,6 +33,8 @@ fn all(
     sends(store.begin(&trips, spec(signature("a"))));
     sends(store.drop_version(&trips, Version(1)));
     sends(store.drop_checkpoint(&trips));
+    sends(store.collect_garbage(GcOptions::default()));
+    sends(store.verify(VerifyOptions::default()));
     sends(store.check_files(snapshot));
     sends(store.verify_file(&trips, &snapshot.manifest.files[0]));
     sends(attempt.write_receipt(receipt));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod adopting;
+mod aged;
 mod attempts;
 mod content;
 mod damage;
@@ -10,6 +11,13 @@ mod datafile;
 mod disk;
 mod drops;
 mod futures_are_send;
+mod gc_attempts;
+mod gc_disk;
+mod gc_files;
+mod gc_races;
+mod gc_stops;
+mod gc_unknown;
+mod gc_versions;
 mod job_drivers;
 mod job_faults;
 mod job_support;
@@ -26,3 +34,5 @@ mod side_files;
 mod stops;
 mod support;
 mod types;
+mod verify_files;
+mod verify_logs;

@@ -1,0 +1,75 @@
+//! The entries that a collection appends: drops of versions, and closes of attempts.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::collect::Collector;
+use super::history::{History, Pretended};
+use super::judge::{Records, Standing};
+use super::retention::next_drop;
+use super::{Abandoned, CheckpointGarbage, DropReason, DroppedVersion};
+use crate::error::Error;
+use crate::ids::{AttemptId, Version};
+use crate::log::{LogState, StoredEntry};
+use crate::store::DropOutcome;
+
+impl Collector<'_> {
+    /// Drops what is too much or too old. It is judged again before every append, also after a lost slot.
+    pub(super) async fn drop_versions(
+        &self,
+        history: &History,
+        pretended: &mut Pretended,
+        garbage: &mut CheckpointGarbage,
+    ) -> Result<(), Error> {
+        let next = |state: &LogState| next_drop(state, &history.policies, self.options, self.now);
+        if self.options.dry_run {
+            let mut state = history.state.clone();
+            while let Some((version, reason)) = next(&state) {
+                state = state.without(version);
+                pretended.drops.push(version);
+                garbage.dropped.push(DroppedVersion { version, reason });
+            }
+            return Ok(());
+        }
+        while next(&history.state).is_some() {
+            let chosen: Mutex<Option<(Version, DropReason)>> = Mutex::new(None);
+            let judge = |state: &LogState| {
+                let (version, reason) = next(state)?;
+                let live = state.find(version)?.clone();
+                *chosen.lock() = Some((version, reason));
+                Some((StoredEntry::Drop { version }, state.without(version), vec![live]))
+            };
+            let outcome = self.store.append_drop(self.name, judge).await?;
+            let Some((version, reason)) = chosen.into_inner().filter(|_| outcome != DropOutcome::NotFound)
+            else {
+                return Ok(());
+            };
+            garbage.dropped.push(DroppedVersion { version, reason });
+        }
+        Ok(())
+    }
+
+    /// Closes the attempts that are to be closed. One that committed meanwhile is left alone.
+    pub(super) async fn close_attempts(
+        &self,
+        judged: &BTreeMap<AttemptId, Standing>,
+        records: &Records,
+        pretended: &mut Pretended,
+        garbage: &mut CheckpointGarbage,
+    ) -> Result<(), Error> {
+        for (attempt, standing) in judged {
+            let Standing::ToClose(reason) = standing else { continue };
+            if self.options.dry_run {
+                pretended.abandons.push(*attempt);
+            } else {
+                let began_at = records.get(attempt).copied().flatten().map(|begun| begun.began_at);
+                if !self.store.close_for_collection(self.name, *attempt, began_at).await? {
+                    continue;
+                }
+            }
+            garbage.abandoned.push(Abandoned { attempt: *attempt, reason: *reason });
+        }
+        Ok(())
+    }
+}

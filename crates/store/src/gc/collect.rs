@@ -1,0 +1,161 @@
+//! The collection of one checkpoint after the other.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+
+use super::history::{History, Pretended};
+use super::judge::{Begun, Records, Standing, standings};
+use super::survey::Survey;
+use super::{CheckpointGarbage, GcOptions, GcReport, StoreTime, UnknownObject};
+use crate::error::Error;
+use crate::ids::CheckpointName;
+use crate::log::LogState;
+use crate::store::Store;
+
+/// How many small requests are made at once.
+pub(super) const REQUESTS: usize = 32;
+
+/// Collects the garbage of one checkpoint.
+#[derive(Clone, Copy)]
+pub(super) struct Collector<'a> {
+    pub(super) store: &'a Store,
+    pub(super) name: &'a CheckpointName,
+    pub(super) options: &'a GcOptions,
+    pub(super) now: StoreTime,
+}
+
+impl Store {
+    /// Drops versions that are too many or too old, closes attempts that are dead or whose snapshots are gone, and
+    /// deletes the files that nothing can need any more.
+    ///
+    /// Readers, writers and other collections may be at work at the same time, and this one may stop anywhere: the
+    /// next one goes on. The rules stand in `docs/format.md`.
+    ///
+    /// # Errors
+    /// What concerns one checkpoint stops the collection there and stands in the report. Errors are given only where
+    /// nothing could be begun: [`Error::MissingIdentity`], [`Error::NotWritable`], or [`Error::Storage`] if the store
+    /// could not be listed or did not tell its time.
+    pub async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, Error> {
+        let mut report = GcReport::new(options.dry_run);
+        let (names, unknown) = self.collectable(&options).await?;
+        report.unknown = unknown;
+        if !names.is_empty() {
+            self.inner.expect_identity().await?;
+        } else if self.id().is_none() {
+            return Ok(report);
+        }
+        if !options.dry_run {
+            self.prepare_write().await?;
+        }
+        let now = self.inner.store_time().await?;
+        report.now = Some(now);
+        let mut states = BTreeMap::new();
+        for name in names {
+            let mut garbage = CheckpointGarbage::new(name.clone());
+            let collector = Collector { store: self, name: &name, options: &options, now };
+            match collector.collect(&mut garbage).await {
+                Ok(state) => {
+                    states.insert(name, state);
+                }
+                Err(error) => garbage.stopped = Some(error),
+            }
+            report.checkpoints.push(garbage);
+        }
+        if let Err(error) = self.collect_beside(&options, now, &states, &mut report).await {
+            report.stopped = Some(error);
+        }
+        Ok(report)
+    }
+
+    /// The checkpoints to look at, also those that have no log yet, and what lies beside them.
+    async fn collectable(
+        &self,
+        options: &GcOptions,
+    ) -> Result<(Vec<CheckpointName>, Vec<UnknownObject>), Error> {
+        let directory = self.inner.layout.checkpoints();
+        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+        let (mut names, mut unknown) =
+            (vec![], listed.objects.iter().map(UnknownObject::of).collect::<Vec<_>>());
+        for path in listed.common_prefixes {
+            match path.filename().map(CheckpointName::parse) {
+                Some(Ok(name)) => names.push(name),
+                _ => unknown.push(UnknownObject::directory(&path)),
+            }
+        }
+        if let Some(wanted) = &options.checkpoints {
+            names.retain(|name| wanted.contains(name));
+            unknown.clear();
+        }
+        names.sort_unstable();
+        Ok((names, unknown))
+    }
+
+    /// What lies beside the checkpoints.
+    async fn collect_beside(
+        &self,
+        options: &GcOptions,
+        now: StoreTime,
+        states: &BTreeMap<CheckpointName, LogState>,
+        report: &mut GcReport,
+    ) -> Result<(), Error> {
+        self.collect_hints(options, states, report).await?;
+        if options.checkpoints.is_none() {
+            self.collect_leftovers(options, now, report).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector<'_> {
+    /// Whether something that was freed then is to stay for whoever reads it.
+    pub(super) fn in_grace(&self, freed: StoreTime) -> bool {
+        self.now.since(freed) < self.options.grace
+    }
+
+    /// Everything, in order. Gives what is there of the checkpoint in the end.
+    async fn collect(&self, garbage: &mut CheckpointGarbage) -> Result<LogState, Error> {
+        let mut survey = Survey::take(&self.store.inner, self.name).await?;
+        garbage.unknown = std::mem::take(&mut survey.unknown);
+        let mut pretended = Pretended::default();
+        let mut history = History::read(self, &survey, &pretended).await?;
+        let records = self.records(&survey).await?;
+
+        self.drop_versions(&history, &mut pretended, garbage).await?;
+        if !garbage.dropped.is_empty() {
+            history = History::read(self, &survey, &pretended).await?;
+        }
+        let judged = standings(&survey, &records, &history, self.options, self.now);
+        self.close_attempts(&judged, &records, &mut pretended, garbage).await?;
+        let judged = if judged.values().any(|standing| matches!(standing, Standing::ToClose(_))) {
+            // Others may have committed before the close, and named files of the attempt.
+            history = History::read(self, &survey, &pretended).await?;
+            standings(&survey, &records, &history, self.options, self.now)
+        } else {
+            judged
+        };
+        self.delete_files(&survey, &history, &judged, garbage).await?;
+        Ok(history.state)
+    }
+
+    /// What each attempt set out to do.
+    async fn records(&self, survey: &Survey) -> Result<Records, Error> {
+        let attempts: Vec<_> =
+            survey.attempts.iter().map(|(id, directory)| (*id, directory.has_record())).collect();
+        let records: Vec<_> = futures::stream::iter(attempts)
+            .map(|(attempt, listed)| async move {
+                let record = self.store.attempt_record(self.name, attempt).await?;
+                // One that was listed and is gone is being collected by another.
+                let vanished = listed && record.is_none();
+                let begun = record
+                    .map(|record| Begun { began_at: record.began_at, signature: record.spec.signature });
+                Ok::<_, Error>((!vanished).then_some((attempt, begun)))
+            })
+            .buffered(REQUESTS)
+            .try_collect()
+            .await?;
+        Ok(records.into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,80 @@
+//! Index hints that lead to dropped versions.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+
+use super::{GcOptions, GcReport, UnknownObject};
+use crate::error::Error;
+use crate::ids::{CheckpointName, Signature, Version};
+use crate::layout;
+use crate::log::LogState;
+use crate::store::Store;
+
+impl Store {
+    /// Removes the hints that lead to versions which were dropped. `states` has the checkpoints whose logs could be
+    /// read; hints to others stay.
+    pub(super) async fn collect_hints(
+        &self,
+        options: &GcOptions,
+        states: &BTreeMap<CheckpointName, LogState>,
+        report: &mut GcReport,
+    ) -> Result<(), Error> {
+        let directory = self.inner.layout.indexes();
+        let failed = |source| Error::storage("list", &directory, source);
+        let mut listed = self.inner.objects.list(Some(&directory));
+        let mut doomed: BTreeMap<CheckpointName, Vec<ObjectMeta>> = BTreeMap::new();
+        while let Some(meta) = listed.try_next().await.map_err(failed)? {
+            match parse(&meta.location, &directory) {
+                Some((name, version)) => {
+                    let state = states.get(&name);
+                    if state.is_some_and(|state| leads_to_dropped(state, version)) {
+                        doomed.entry(name).or_default().push(meta);
+                    }
+                }
+                None if options.checkpoints.is_none() => {
+                    report.unknown.push(UnknownObject::of(&meta));
+                }
+                None => {}
+            }
+        }
+        for garbage in &mut report.checkpoints {
+            let hints = doomed.remove(&garbage.name).unwrap_or_default();
+            let count = hints.len() as u64;
+            self.remove_hints(hints, options.dry_run).await?;
+            garbage.hints = count;
+        }
+        Ok(())
+    }
+
+    async fn remove_hints(&self, hints: Vec<ObjectMeta>, dry_run: bool) -> Result<(), Error> {
+        let directories: Vec<Path> = hints.iter().map(|meta| directory_of(&meta.location)).collect();
+        self.delete_objects(hints, dry_run, &mut vec![]).await?;
+        if let Some(disk) = self.inner.local.as_ref().filter(|_| !dry_run) {
+            for directory in directories {
+                disk.remove_if_empty(&directory).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A version that is not there, and was given before the log was read: a later one may be there by now.
+fn leads_to_dropped(state: &LogState, version: Version) -> bool {
+    version <= state.last_version && state.find(version).is_none()
+}
+
+/// The checkpoint and version of a hint; `None` for what is no hint.
+fn parse(location: &Path, directory: &Path) -> Option<(CheckpointName, Version)> {
+    let mut parts = location.prefix_match(directory)?;
+    let (signature, hint) = (parts.next()?, parts.next()?);
+    Signature::from_hex(signature.as_ref())?;
+    layout::parse_index_hint(hint.as_ref()).filter(|_| parts.next().is_none())
+}
+
+fn directory_of(location: &Path) -> Path {
+    let parts: Vec<_> = location.parts().collect();
+    parts.iter().take(parts.len().saturating_sub(1)).cloned().collect()
+}

@@ -1,0 +1,142 @@
+//! What may go, and what stays and why. No requests are made here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::history::{Claim, History};
+use super::survey::{Directory, Found, Survey};
+use super::{AbandonReason, GcOptions, KeptReason, StoreTime};
+use crate::ids::{AttemptId, Signature, Version};
+use crate::layout::AttemptObject;
+
+/// What is known of an attempt by its record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    pub(super) began_at: u64,
+    pub(super) signature: Signature,
+}
+
+/// The attempts that have a record, and those that have none any more.
+pub(super) type Records = BTreeMap<AttemptId, Option<Begun>>;
+
+/// How an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It committed a snapshot that is there: it is left alone, also what its snapshot does not name.
+    Live(Version),
+    /// It is open, and stays so.
+    Open(KeptReason),
+    /// It is open, and is to be closed.
+    ToClose(AbandonReason),
+    /// It is closed since then.
+    Closed(StoreTime),
+}
+
+/// How every attempt stands.
+pub(super) fn standings(
+    survey: &Survey,
+    records: &Records,
+    history: &History,
+    options: &GcOptions,
+    now: StoreTime,
+) -> BTreeMap<AttemptId, Standing> {
+    let judged = survey.attempts.iter().filter_map(|(attempt, directory)| {
+        let begun = records.get(attempt)?;
+        Some((*attempt, standing(*attempt, directory, *begun, history, options, now)))
+    });
+    let mut standings: BTreeMap<_, _> = judged.collect();
+    hold_back_adoptable(&mut standings, records);
+    standings
+}
+
+fn standing(
+    attempt: AttemptId,
+    directory: &Directory,
+    begun: Option<Begun>,
+    history: &History,
+    options: &GcOptions,
+    now: StoreTime,
+) -> Standing {
+    if let Some(at) = history.closed(attempt, begun.map(|begun| begun.began_at)) {
+        return Standing::Closed(at);
+    }
+    match history.committed(attempt) {
+        Some((version, true)) => return Standing::Live(version),
+        // It has ended, so nobody needs to be proven dead: others could never use its units.
+        Some((version, false)) => return Standing::ToClose(AbandonReason::Dropped(version)),
+        None => {}
+    }
+    let last = directory.last_sign().unwrap_or(now);
+    let silent = now.since(last);
+    if silent < options.death {
+        return Standing::Open(KeptReason::Alive { until: last.after(options.death) });
+    }
+    Standing::ToClose(AbandonReason::Silent(silent))
+}
+
+/// A silent attempt is left open while a living one at the same result may be using its units: closing it would make
+/// that one compute them again.
+fn hold_back_adoptable(standings: &mut BTreeMap<AttemptId, Standing>, records: &Records) {
+    let signature =
+        |attempt: &AttemptId| records.get(attempt).copied().flatten().map(|begun| begun.signature);
+    let living: BTreeMap<Signature, AttemptId> = standings
+        .iter()
+        .filter(|(_, standing)| matches!(standing, Standing::Open(_)))
+        .filter_map(|(attempt, _)| Some((signature(attempt)?, *attempt)))
+        .collect();
+    for (attempt, standing) in standings.iter_mut() {
+        let silent = matches!(standing, Standing::ToClose(AbandonReason::Silent(_)));
+        if let Some(by) = signature(attempt).and_then(|signature| living.get(&signature)).filter(|_| silent) {
+            *standing = Standing::Open(KeptReason::MayBeAdopted { by: *by });
+        }
+    }
+}
+
+/// Whether an object of an attempt that is closed since `closed` stays, and why.
+///
+/// `attempt.json` is left to the end: see [`record_stays`].
+pub(super) fn object_stays(
+    attempt: AttemptId,
+    closed: StoreTime,
+    found: &Found,
+    history: &History,
+    grace: Duration,
+    now: StoreTime,
+) -> Option<KeptReason> {
+    let by_claim = |claim| claim_stays(claim, closed, grace, now);
+    match found.kind {
+        AttemptObject::Data(_) | AttemptObject::Side => by_claim(history.file(&found.relative)),
+        AttemptObject::Receipt(unit) => match history.unit(attempt, unit) {
+            None => by_claim(None),
+            claim => by_claim(claim).map(|_| KeptReason::Describes),
+        },
+        AttemptObject::Record => Some(KeptReason::Describes),
+        AttemptObject::Heartbeat | AttemptObject::Lock => by_claim(None),
+    }
+}
+
+/// Whether the record of a closed attempt must stay although nothing of ours would be left beside it.
+pub(super) fn record_stays(
+    attempt: AttemptId,
+    closed: StoreTime,
+    history: &History,
+    grace: Duration,
+    now: StoreTime,
+) -> bool {
+    claim_stays(history.owner(attempt), closed, grace, now).is_some()
+}
+
+/// What nothing names was freed by the close; what was named, by the last of the drops.
+fn claim_stays(
+    claim: Option<Claim>,
+    closed: StoreTime,
+    grace: Duration,
+    now: StoreTime,
+) -> Option<KeptReason> {
+    let freed = match claim {
+        Some(Claim::Live(version)) => return Some(KeptReason::NamedBy(version)),
+        Some(Claim::Freed(at)) => at,
+        None => closed,
+    };
+    (now.since(freed) < grace).then(|| KeptReason::Grace { until: freed.after(grace) })
+}

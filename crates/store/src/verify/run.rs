@@ -1,0 +1,106 @@
+//! One verification, from the store's identity to the last data file.
+
+use std::collections::BTreeMap;
+
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+
+use super::finding::Problem;
+use super::progress::Meter;
+use super::report::{Checked, VerifyOptions, VerifyReport};
+use crate::error::Error;
+use crate::ids::CheckpointName;
+use crate::log::LogState;
+use crate::store::Store;
+
+/// A verification under way.
+pub(super) struct Verifier<'a> {
+    pub(super) store: &'a Store,
+    pub(super) options: &'a VerifyOptions,
+    pub(super) report: Mutex<VerifyReport>,
+    pub(super) meter: Meter,
+}
+
+impl Store {
+    /// Reads everything that readers of the snapshots rely on, and names whatever is not what was written: log
+    /// entries, side files, records, receipts, every byte of every data file, index hints and `milepost.json`.
+    ///
+    /// Nothing is changed. What is bad or cannot be read becomes a [`super::Finding`] and keeps nothing else from
+    /// being looked at.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the checkpoints could not be listed.
+    pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport, Error> {
+        let meter = Meter::new(options.progress.clone());
+        let verifier = Verifier { store: self, options: &options, report: Mutex::default(), meter };
+        let mut states = BTreeMap::new();
+        for name in verifier.names().await? {
+            let Some(state) = verifier.verify_log(&name).await else { continue };
+            verifier.count(|checked| checked.checkpoints += 1);
+            verifier.verify_snapshots(&name, &state).await;
+            verifier.forget_what_was_dropped(&name).await;
+            states.insert(name, state);
+        }
+        verifier.verify_identity(&states).await;
+        verifier.verify_index(&states).await;
+        let mut report = verifier.report.into_inner();
+        report.findings.sort_by(|a, b| (&a.checkpoint, &a.object).cmp(&(&b.checkpoint, &b.object)));
+        Ok(report)
+    }
+}
+
+impl Verifier<'_> {
+    async fn names(&self) -> Result<Vec<CheckpointName>, Error> {
+        if let Some(name) = &self.options.name {
+            return Ok(vec![name.clone()]);
+        }
+        let inner = &self.store.inner;
+        let directory = inner.layout.checkpoints();
+        let listed = inner.objects.list_with_delimiter(Some(&directory)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+        let mut names: Vec<_> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| CheckpointName::parse(path.filename()?).ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// `milepost.json` must be there if there is anything else.
+    async fn verify_identity(&self, states: &BTreeMap<CheckpointName, LogState>) {
+        let path = self.store.inner.layout.identity();
+        match self.store.inner.read_identity().await {
+            Ok(true) => {}
+            Ok(false) if states.is_empty() => {}
+            Ok(false) => self.note(&path, Problem::missing("the store's identity"), None, &[]),
+            Err(error) => {
+                let problem = self.problem_of(&path, error).await;
+                self.note(&path, problem, None, &[]);
+            }
+        }
+    }
+
+    /// A version may be dropped and its files collected while they are read: then nothing was the matter.
+    async fn forget_what_was_dropped(&self, name: &CheckpointName) {
+        let concerned = |finding: &super::Finding| {
+            finding.checkpoint.as_ref() == Some(name) && !finding.versions.is_empty()
+        };
+        if !self.report.lock().findings.iter().any(concerned) {
+            return;
+        }
+        let Ok(state) = self.store.inner.state(name).await else { return };
+        let mut report = self.report.lock();
+        report.findings.retain(|finding| {
+            !concerned(finding) || finding.versions.iter().any(|version| state.find(*version).is_some())
+        });
+    }
+
+    pub(super) fn count(&self, add: impl FnOnce(&mut Checked)) {
+        add(&mut self.report.lock().checked);
+    }
+
+    pub(super) fn add_bytes(&self, bytes: u64) {
+        self.report.lock().bytes_read += bytes;
+    }
+}

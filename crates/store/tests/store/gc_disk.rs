@@ -1,0 +1,138 @@
+//! Garbage on a local disk: hidden files, empty directories, lock files, and the file system's own time.
+
+use std::fs::File;
+use std::path::{Path as FilePath, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use milepost_store::{Durability, DurableFileSystem, GcOptions, Store, VerifyOptions, Version};
+use milepost_testkit::{Fault, FaultStore, Operation, Rule};
+
+use crate::aged::{no_grace, until_asked};
+use crate::support::*;
+
+const HOUR: u64 = 3600;
+
+fn all(directory: &FilePath, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+/// Makes every file in a directory look older.
+fn age(directory: &FilePath, hours: u64) {
+    let mut files = vec![];
+    all(directory, &mut files);
+    for path in files.into_iter().filter(|path| path.is_file()) {
+        let file = File::options().write(true).open(&path).unwrap();
+        let then = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(hours * HOUR);
+        file.set_modified(then).unwrap();
+    }
+}
+
+fn names(root: &FilePath) -> Vec<String> {
+    let mut found = vec![];
+    all(root, &mut found);
+    let mut names: Vec<_> =
+        found.iter().map(|path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+async fn open(root: &FilePath) -> Store {
+    Store::open(root.to_str().unwrap(), options()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_dead_attempt_leaves_no_file_and_no_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    commit(&store, "1", &[1]).await;
+    let (attempt, _) = staged(&store, "2", &[2]).await.unwrap();
+    let directory = root.path().join(format!("checkpoints/trips/attempts/{}", attempt.id()));
+    std::fs::write(directory.join("lock"), "").unwrap();
+    assert!(store.collect_garbage(no_grace()).await.unwrap().of(&name()).unwrap().abandoned.is_empty());
+    age(&directory, 1);
+    let report = store.collect_garbage(no_grace()).await.unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.of(&name()).unwrap().unknown, [], "the lock is ours");
+    assert!(!directory.exists());
+    let newest = store.newest(&name()).await.unwrap().unwrap();
+    assert_eq!(read_ids(&store, &newest).await, [1]);
+    assert!(store.verify(VerifyOptions::default()).await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn the_grace_period_is_by_the_file_systems_time() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    let held = commit(&store, "1", &[1]).await;
+    let _ = store.drop_version(&name(), Version(1)).await.unwrap();
+    age(&root.path().join("checkpoints"), 23);
+    store.collect_garbage(GcOptions::default()).await.unwrap();
+    assert_eq!(read_ids(&store, &held).await, [1]);
+    age(&root.path().join("checkpoints"), 1);
+    store.collect_garbage(GcOptions::default()).await.unwrap();
+    let left: Vec<_> = names(root.path()).into_iter().filter(|name| name.contains("attempts/")).collect();
+    assert_eq!(left, [""; 0]);
+    assert_eq!(commit(&store, "2", &[2]).await.version, Version(2));
+}
+
+#[tokio::test]
+async fn hidden_temporary_files_go_when_they_are_old() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    commit(&store, "1", &[1]).await;
+    let (old, young) = (".milepost-tmp-OLD", "checkpoints/.milepost-tmp-YOUNG");
+    for path in [old, young] {
+        std::fs::write(root.path().join(path), "half").unwrap();
+    }
+    let file = File::options().write(true).open(root.path().join(old)).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(modified - Duration::from_secs(25 * HOUR)).unwrap();
+
+    let before = (names(root.path()), times(root.path()));
+    let dry = open(root.path()).await.collect_garbage(GcOptions::dry()).await.unwrap();
+    assert_eq!((names(root.path()), times(root.path())), before, "a dry run does not even sweep");
+    let told: Vec<_> = dry.leftovers.iter().map(|gone| (gone.object.as_str(), gone.bytes)).collect();
+    assert_eq!(told, [(old, 4)]);
+
+    // This process has swept before its first write, so that the collection is what removes it.
+    let report = store.collect_garbage(GcOptions::default()).await.unwrap();
+    assert_eq!(report.leftovers, dry.leftovers);
+    assert!(!root.path().join(old).exists() && root.path().join(young).exists());
+    store.collect_garbage(no_grace()).await.unwrap();
+    assert!(root.path().join(young).exists(), "someone may be writing it, whatever the grace period");
+}
+
+/// Two collectors delete the same file: on a disk the second one hears that it is not there.
+#[tokio::test]
+async fn deleting_what_is_gone_is_no_error() {
+    let root = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(TestClock::new());
+    let disk = DurableFileSystem::new(root.path().to_owned(), Durability::Fsync, clock);
+    let faults = FaultStore::new(std::sync::Arc::new(disk));
+    let store = on(&faults).await;
+    let (attempt, _) = staged(&store, "1", &[1]).await.unwrap();
+    attempt.abandon().await.unwrap();
+    let slow = Fault::Delay(Duration::from_millis(300));
+    faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
+    let collecting = tokio::spawn(async move { store.collect_garbage(no_grace()).await });
+    until_asked(&faults, Operation::Delete, "/unit-00000-").await;
+    let rows = names(root.path()).into_iter().find(|name| name.ends_with(".parquet")).unwrap();
+    std::fs::remove_file(root.path().join(rows)).unwrap();
+    let report = collecting.await.unwrap().unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.deleted().count(), 2, "the receipt and the record: the rows were deleted by another");
+}
+
+fn times(root: &FilePath) -> Vec<SystemTime> {
+    let mut found = vec![];
+    all(root, &mut found);
+    found.sort();
+    found.retain(|path| path.is_file());
+    found.iter().map(|path| path.metadata().unwrap().modified().unwrap()).collect()
+}
