@@ -52,7 +52,7 @@ pub use ids::{
     AttemptId, CheckpointName, Checksum, ContentId, Digest, EntryId, Fingerprint, MAX_NAME_LEN, Signature,
     Slot, UnitNumber, Version,
 };
-pub use local::{Durability, DurableFileSystem};
+pub use local::{DiskStep, DiskWatcher, Durability, DurableFileSystem};
 pub use log::{
     AppendOutcome, CheckpointEntry, CheckpointRecord, Draft, Entry, LiveVersion, Log, LogBody, LogState,
     RECENT_COMMITS, RecentCommit,

@@ -16,11 +16,12 @@ mod read;
 mod resolve;
 mod sweep;
 mod sync;
+mod watch;
 
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,6 +40,7 @@ use crate::clock::Clock;
 pub(crate) use error::is_failed_sync;
 use publish::Publish;
 use sync::Synced;
+pub use watch::{DiskStep, DiskWatcher};
 
 /// Whether a write waits until the disk has confirmed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +77,7 @@ struct Shared {
     sync: AtomicBool,
     swept: Mutex<bool>,
     synced: Synced,
+    watcher: OnceLock<Arc<dyn DiskWatcher>>,
     /// Lets tests see what happens when the disk does not confirm a directory.
     #[cfg(test)]
     failing: AtomicBool,
@@ -100,6 +103,7 @@ impl DurableFileSystem {
             sync,
             swept,
             synced,
+            watcher: OnceLock::new(),
             #[cfg(test)]
             failing: AtomicBool::new(false),
         };
