@@ -41,11 +41,14 @@ impl Scenario {
         check(&Protocol { setup: self.setup.clone(), rules, looked_for }, limit)
     }
 
-    /// The same with one more fault and one more round for each collector.
+    /// The same with one more fault, one more round for each collector, and a third driver.
     #[must_use]
     pub fn larger(mut self) -> Self {
         self.setup.faults += 1;
         self.setup.rounds += 1;
+        if self.setup.writers.iter().all(|plan| plan.drives) {
+            self.setup.writers.push(Plan { signature: 3, ..DRIVES });
+        }
         self
     }
 }

@@ -24,13 +24,13 @@ pub fn cut_power(seeds: Range<u64>, syncs: Syncs) -> Result<usize, Failure> {
     let mut record: Option<(u64, Record)> = None;
     for seed in seeds {
         let number = seed / CUTS_OF_A_RECORD;
+        let command = format!("milepost-testkit soak --only power --seed {seed}");
+        let case = |failure: Failure| failure.case(format!("seed {seed}"), command.clone());
         let current = match record.take() {
             Some((known, record)) if known == number => record,
-            _ => Record::of(number)?.with(syncs),
+            _ => Record::of(number).map_err(case)?.with(syncs),
         };
-        let command = format!("milepost-testkit soak --only power --seed {seed}");
-        reported +=
-            cut_once(&current, seed).map_err(|failure| failure.case(format!("seed {seed}"), command))?;
+        reported += cut_once(&current, seed).map_err(case)?;
         record = Some((number, current));
     }
     Ok(reported)

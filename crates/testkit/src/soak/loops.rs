@@ -35,7 +35,7 @@ pub const LOOPS: &[Loop] = &[
         unit: "schedules of random faults",
         short: 200,
         full: 10_000,
-        batch: 200,
+        batch: 1_000,
         run: |seeds| {
             let cases = seeds.end - seeds.start;
             run_schedules(seeds).map(|_| cases)
