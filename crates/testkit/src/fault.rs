@@ -103,7 +103,7 @@ impl FaultStore {
     }
 
     /// As [`Self::fail_at_random`]; and puts may come late, when [`Self::arrive`] says so, or hear wrongly that
-    /// the object exists.
+    /// the object exists; and everything may take a few turns of other tasks.
     pub fn misbehave_at_random(&self, seed: u64, probability: f64) {
         let numbers = StdRng::seed_from_u64(seed);
         self.state.lock().random = Some(Random { numbers, probability, wild: true });
@@ -162,6 +162,17 @@ impl FaultStore {
         Arc::clone(&self.inner)
     }
 
+    /// Lets others go first, at random: a store in memory never waits by itself.
+    async fn dawdle(&self) {
+        let turns = match &mut self.state.lock().random {
+            Some(random) if random.wild => random.numbers.random_range(0..4),
+            _ => 0,
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) fn judge(&self, operation: Operation, path: &str) -> Verdict {
         let mut state = self.state.lock();
         state.calls.push(Call { operation, path: path.to_owned() });
@@ -180,6 +191,7 @@ impl FaultStore {
     }
 
     async fn pass(&self, operation: Operation, path: &str) -> Result<bool> {
+        self.dawdle().await;
         match self.judge(operation, path) {
             Verdict::Pass | Verdict::Overwrite => Ok(false),
             Verdict::Lose | Verdict::Late | Verdict::Tear => Ok(true),
@@ -263,6 +275,7 @@ fn reply<T>(result: Result<T>, lost: bool) -> Result<T> {
 #[async_trait]
 impl ObjectStore for FaultStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        self.dawdle().await;
         match self.judge(Operation::Put, path.as_ref()) {
             Verdict::Fail(error) => return Err(error),
             Verdict::Late => {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 use milepost_testkit::Failure;
+use milepost_testkit::crash::{run_rivals, run_schedules};
 use milepost_testkit::power::{Syncs, cut_power};
 use milepost_testkit::soak::{LOOPS, Loop};
 
@@ -25,12 +26,21 @@ fn a_process_may_end_at_every_request() {
 #[test]
 fn faults_at_random_change_nothing_in_the_end() {
     assert!(run("schedules") >= 200);
+    assert!(run_schedules(0..50).unwrap() > 50, "most processes met a fault that they could not go on after");
+}
+
+/// Three writers of one checkpoint, each with faults of its own: every report is true, every step is there once.
+#[test]
+fn rivals_under_faults_agree() {
+    assert!(run("rivals") >= 100);
+    assert!(run_rivals(0..20).unwrap() > 20, "commits had to be tried again");
 }
 
 /// The power is cut at a random moment; what was not synced is lost, torn or kept.
 #[test]
 fn what_was_reported_survives_a_power_cut() {
     assert!(run("power") >= 200);
+    assert!(cut_power(0..20, Syncs::All).unwrap() > 40, "something had been reported before most cuts");
 }
 
 /// The same loop over a disk that some syncs do not reach: each kind of sync is needed, and this loop would notice.

@@ -5,6 +5,7 @@
 
 mod every_operation;
 mod flips;
+mod rivals;
 mod schedules;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use object_store::ObjectStore;
 
 pub use every_operation::{count_requests, stop_at_every_request};
 pub use flips::{flip_data_files, flip_manifest};
+pub use rivals::run_rivals;
 pub use schedules::{run_schedule, run_schedules};
 
 use crate::failure::Failure;

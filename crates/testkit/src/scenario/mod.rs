@@ -10,5 +10,7 @@ mod snapshot;
 
 pub use check::{check, count_files};
 pub use expected::Expected;
+pub(crate) use script::commit;
 pub use script::{Progress, Script, Step};
-pub use snapshot::{NAMES, content_rows, newest_snapshot, open, read_rows};
+pub(crate) use snapshot::checkpoint;
+pub use snapshot::{NAMES, content_rows, newest_snapshot, open, read_rows, signature_of};

@@ -1,6 +1,6 @@
 //! What a process does, step by step.
 
-use milepost_store::{CommitDraft, CommitOutcome, Store, Version};
+use milepost_store::{CommitDraft, CommitOutcome, Snapshot, Store, Version};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -150,7 +150,7 @@ impl Script {
 
     async fn run_step(&self, store: &Store, at: usize, step: &Step) -> Result<(), Failure> {
         match *step {
-            Step::Commit { name, content } => commit(store, name, content, at).await,
+            Step::Commit { name, content } => commit(store, name, content, at).await.map(|_| ()),
             Step::Abandon { name, content } => {
                 let (attempt, _) = stage(store, name, content, at).await?;
                 Ok(attempt.abandon().await?)
@@ -168,7 +168,13 @@ impl Script {
     }
 }
 
-async fn commit(store: &Store, name: usize, content: usize, step: usize) -> Result<(), Failure> {
+/// A whole commit; gives the snapshot that is the result, whoever wrote it.
+pub(crate) async fn commit(
+    store: &Store,
+    name: usize,
+    content: usize,
+    step: usize,
+) -> Result<Snapshot, Failure> {
     let (attempt, manifest) = stage(store, name, content, step).await?;
     match attempt.commit(CommitDraft { manifest, replaces: None }, &Unchanged).await? {
         CommitOutcome::Committed(snapshot)
@@ -176,11 +182,11 @@ async fn commit(store: &Store, name: usize, content: usize, step: usize) -> Resu
         | CommitOutcome::AlreadyCommitted(snapshot) => {
             let rows: u64 = content_rows(content).iter().map(|unit| unit.len() as u64).sum();
             if snapshot.manifest.rows == rows {
-                return Ok(());
+                return Ok(snapshot);
             }
             Failure::broken(format!("{} rows were reported for {rows}", snapshot.manifest.rows))
         }
-        other => Failure::broken(format!("nobody else writes, and yet: {other:?}")),
+        other => Failure::broken(format!("nothing stands in the way, and yet: {other:?}")),
     }
 }
 

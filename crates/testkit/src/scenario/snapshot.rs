@@ -22,7 +22,7 @@ use crate::failure::Failure;
 /// The checkpoints that scripts write.
 pub const NAMES: [&str; 2] = ["trips", "stops"];
 
-/// How many different contents there are.
+/// How many different contents scripts have.
 pub(super) const CONTENTS: usize = 4;
 
 /// The rows of each unit of a content. The first content has no rows.
@@ -32,7 +32,8 @@ pub fn content_rows(content: usize) -> Vec<Vec<i64>> {
         0 => vec![vec![]],
         1 => vec![vec![10]],
         2 => vec![vec![20, 21], vec![22]],
-        _ => vec![vec![30], vec![31, 32, 33], vec![34]],
+        3 => vec![vec![30], vec![31, 32, 33], vec![34]],
+        other => vec![vec![other as i64 * 10], vec![other as i64 * 10 + 1]],
     }
 }
 
@@ -56,7 +57,7 @@ pub async fn open(objects: Arc<dyn ObjectStore>, process: u64) -> Result<Store, 
     Ok(Store::with_object_store(objects, Path::from("root"), "test://crash", options).await?)
 }
 
-pub(super) fn checkpoint(name: usize) -> Result<CheckpointName, Failure> {
+pub(crate) fn checkpoint(name: usize) -> Result<CheckpointName, Failure> {
     Ok(CheckpointName::parse(NAMES[name])?)
 }
 
@@ -94,6 +95,12 @@ fn decode(bytes: bytes::Bytes) -> Result<Vec<i64>, Box<dyn std::error::Error>> {
     Ok(rows)
 }
 
+/// The signature of a content.
+#[must_use]
+pub fn signature_of(content: usize) -> Signature {
+    Signature::of(format!("content {content}").as_bytes())
+}
+
 /// Begins, and writes all units with their receipts; gives what is left to commit.
 pub(super) async fn stage(
     store: &Store,
@@ -101,7 +108,7 @@ pub(super) async fn stage(
     content: usize,
     step: usize,
 ) -> Result<(Attempt, Manifest), Failure> {
-    let signature = Signature::of(format!("content {content}").as_bytes());
+    let signature = signature_of(content);
     let units = content_rows(content);
     let attempt = store.begin(&checkpoint(name)?, spec(signature, units.len())).await?;
     let mut files = vec![];

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::crash::{flip_data_files, flip_manifest, run_schedules, stop_at_every_request};
+use crate::crash::{flip_data_files, flip_manifest, run_rivals, run_schedules, stop_at_every_request};
 use crate::failure::Failure;
 use crate::power::{CUTS_OF_A_RECORD, Syncs, cut_power};
 use crate::scenario::Script;
@@ -39,6 +39,17 @@ pub const LOOPS: &[Loop] = &[
         run: |seeds| {
             let cases = seeds.end - seeds.start;
             run_schedules(seeds).map(|_| cases)
+        },
+    },
+    Loop {
+        name: "rivals",
+        unit: "races of three writers under random faults",
+        short: 100,
+        full: 5_000,
+        batch: 1_000,
+        run: |seeds| {
+            let cases = seeds.end - seeds.start;
+            run_rivals(seeds).map(|_| cases)
         },
     },
     Loop {
