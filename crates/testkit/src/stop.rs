@@ -10,7 +10,7 @@ use crate::rule::Operation;
 pub enum Stop {
     /// The request is never made, and nothing after it.
     Before,
-    /// The request is done and answered, and nothing after it is.
+    /// A write is done, nobody hears of it, and nothing after it is done.
     After,
     /// The request is done, but its caller hears of a failure and goes on. A read fails.
     ReplyLost,
@@ -45,13 +45,12 @@ impl Stopping {
             0 => {
                 self.left = usize::MAX;
                 match self.how {
-                    Stop::After => None,
-                    Stop::ReplyLost if operation.writes() => Some(Verdict::Lose),
+                    Stop::After | Stop::ReplyLost if operation.writes() => Some(Verdict::Lose),
                     Stop::Torn if operation == Operation::Put => {
                         self.torn = Some(Path::from(path));
                         Some(Verdict::Tear)
                     }
-                    Stop::Before | Stop::ReplyLost | Stop::Torn => gone(),
+                    Stop::Before | Stop::After | Stop::ReplyLost | Stop::Torn => gone(),
                 }
             }
             _ => {

@@ -16,6 +16,7 @@ use super::runtime;
 use crate::failure::Failure;
 use crate::fault::FaultStore;
 use crate::scenario::{checkpoint, commit, content_rows, open, read_rows, signature_of};
+use crate::stop::Stop;
 
 /// How many races wait for a pause of the store's at once.
 const AT_ONCE: usize = 64;
@@ -97,10 +98,13 @@ async fn persist(
 ) -> Result<Version, Failure> {
     for tries in 0.. {
         *process += 1;
+        faults.heal();
         if tries < PATIENCE {
             faults.misbehave_at_random(numbers.random(), [0.02, 0.1, 0.2][numbers.random_range(0..3)]);
-        } else {
-            faults.heal();
+            if numbers.random_bool(0.5) {
+                // Somewhere in or after a commit: the next process does not know what this one was told.
+                faults.stop_at(numbers.random_range(0..40), Stop::ALL[numbers.random_range(0..3)]);
+            }
         }
         let result = async { statement(&open(Arc::new(faults.clone()), *process).await?).await }.await;
         match result {

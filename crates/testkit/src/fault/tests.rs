@@ -86,7 +86,7 @@ async fn a_stop_counts_reads_too() {
     };
     let whole = Some(Bytes::from("12"));
     assert_eq!(run(Stop::Before).await, (false, None, false, None));
-    assert_eq!(run(Stop::After).await, (true, whole.clone(), false, None));
+    assert_eq!(run(Stop::After).await, (false, whole.clone(), false, None));
     assert_eq!(run(Stop::ReplyLost).await, (false, whole, true, None));
     assert_eq!(run(Stop::Torn).await, (false, Some(Bytes::from("1")), false, Some(Path::from("a/b"))));
 }
