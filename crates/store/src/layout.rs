@@ -196,11 +196,6 @@ pub fn parse_driver_file(name: &str) -> Option<DriverId> {
     parse_ulid(id).map(DriverId)
 }
 
-/// Lower-case and other spellings of one ulid would be other objects.
-fn parse_ulid(text: &str) -> Option<ulid::Ulid> {
-    ulid::Ulid::from_string(text).ok().filter(|id| id.to_string() == text)
-}
-
 /// The path of a new data file of a unit, relative to the checkpoint's directory.
 #[must_use]
 pub fn unit_file(attempt: AttemptId, unit: UnitNumber, id: ulid::Ulid) -> String {

@@ -78,7 +78,7 @@ pub use job::{
     StepOutcome, StepRecord,
 };
 pub use liveness::{AttemptWatch, Death, Ending, Life, SILENCE, Sign};
-pub use local::{Durability, DurableFileSystem};
+pub use local::{DiskStep, DiskWatcher, Durability, DurableFileSystem};
 pub use log::{
     AppendOutcome, CheckpointEntry, CheckpointRecord, Draft, Entry, LiveVersion, Log, LogBody, LogState,
     RECENT_COMMITS, RecentCommit,

@@ -53,6 +53,16 @@ impl ManualClock {
     }
 }
 
+impl milepost_store::Clock for ManualClock {
+    fn now_ms(&self) -> i64 {
+        Self::now_ms(self)
+    }
+
+    fn ulid(&self) -> ulid::Ulid {
+        ulid::Ulid::from(self.next_id())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

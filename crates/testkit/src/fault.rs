@@ -18,6 +18,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::rule::{Fault, Operation, Rule};
+use crate::stop::{Stop, Stopping};
 use crate::upload::FaultUpload;
 
 /// A request that was made.
@@ -41,9 +42,18 @@ struct State {
     rules: Vec<Rule>,
     calls: Vec<Call>,
     late: Vec<(Path, PutPayload, PutOptions)>,
-    random: Option<(StdRng, f64)>,
+    random: Option<Random>,
+    stopping: Option<Stopping>,
     writes_left: Option<usize>,
     lose_last: bool,
+}
+
+#[derive(Debug)]
+struct Random {
+    numbers: StdRng,
+    probability: f64,
+    /// Whether requests may come late, or be told that the object exists.
+    wild: bool,
 }
 
 /// What is to happen to a request.
@@ -53,6 +63,8 @@ pub(crate) enum Verdict {
     /// Do it, then fail.
     Lose,
     Late,
+    /// Do half of it, then fail.
+    Tear,
     Overwrite,
     Wait(std::time::Duration),
 }
@@ -80,12 +92,32 @@ impl FaultStore {
         let mut state = self.state.lock();
         state.rules.clear();
         (state.random, state.writes_left, state.lose_last) = (None, None, false);
+        state.stopping = None;
     }
 
     /// From now on requests are refused, and replies of writes lost, with this probability: the same ones for
     /// the same seed and the same order of requests.
     pub fn fail_at_random(&self, seed: u64, probability: f64) {
-        self.state.lock().random = Some((StdRng::seed_from_u64(seed), probability));
+        let numbers = StdRng::seed_from_u64(seed);
+        self.state.lock().random = Some(Random { numbers, probability, wild: false });
+    }
+
+    /// As [`Self::fail_at_random`]; and puts may come late, when [`Self::arrive`] says so, or hear wrongly that
+    /// the object exists; and everything may take a few turns of other tasks.
+    pub fn misbehave_at_random(&self, seed: u64, probability: f64) {
+        let numbers = StdRng::seed_from_u64(seed);
+        self.state.lock().random = Some(Random { numbers, probability, wild: true });
+    }
+
+    /// Stops at one request, counted from now and from 0, reads too.
+    pub fn stop_at(&self, request: usize, how: Stop) {
+        self.state.lock().stopping = Some(Stopping::new(request, how));
+    }
+
+    /// The object that [`Stop::Torn`] has left half written, if it has.
+    #[must_use]
+    pub fn torn(&self) -> Option<Path> {
+        self.state.lock().stopping.as_ref().and_then(|stopping| stopping.torn.clone())
     }
 
     /// From now on `writes` more writes succeed; then every request fails, as if the process were gone.
@@ -130,10 +162,24 @@ impl FaultStore {
         Arc::clone(&self.inner)
     }
 
+    /// Lets others go first, at random: a store in memory never waits by itself.
+    async fn dawdle(&self) {
+        let turns = match &mut self.state.lock().random {
+            Some(random) if random.wild => random.numbers.random_range(0..4),
+            _ => 0,
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) fn judge(&self, operation: Operation, path: &str) -> Verdict {
         let mut state = self.state.lock();
         state.calls.push(Call { operation, path: path.to_owned() });
         if let Some(verdict) = state.stopped(operation) {
+            return verdict;
+        }
+        if let Some(verdict) = state.stopping.as_mut().and_then(|stopping| stopping.judge(operation, path)) {
             return verdict;
         }
         let struck =
@@ -145,9 +191,10 @@ impl FaultStore {
     }
 
     async fn pass(&self, operation: Operation, path: &str) -> Result<bool> {
+        self.dawdle().await;
         match self.judge(operation, path) {
             Verdict::Pass | Verdict::Overwrite => Ok(false),
-            Verdict::Lose | Verdict::Late => Ok(true),
+            Verdict::Lose | Verdict::Late | Verdict::Tear => Ok(true),
             Verdict::Fail(error) => Err(error),
             Verdict::Wait(time) => {
                 tokio::time::sleep(time).await;
@@ -179,11 +226,14 @@ impl State {
     }
 
     fn random_verdict(&mut self, operation: Operation) -> Verdict {
-        let Some((random, probability)) = &mut self.random else { return Verdict::Pass };
-        if !random.random_bool(*probability) {
+        let Some(random) = &mut self.random else { return Verdict::Pass };
+        if !random.numbers.random_bool(random.probability) {
             return Verdict::Pass;
         }
-        if operation.writes() && random.random_bool(0.5) {
+        if random.wild && operation == Operation::Put && random.numbers.random_bool(0.3) {
+            return Verdict::Late;
+        }
+        if operation.writes() && random.numbers.random_bool(0.5) {
             return Verdict::Lose;
         }
         Verdict::Fail(failure("a random fault"))
@@ -211,6 +261,12 @@ pub(crate) fn failure(text: &'static str) -> Error {
     Error::Generic { store: "fault store", source: text.into() }
 }
 
+/// The first half of a payload.
+fn half(payload: &PutPayload) -> PutPayload {
+    let bytes: Vec<u8> = payload.iter().flatten().copied().collect();
+    Bytes::from(bytes).slice(..payload.content_length() / 2).into()
+}
+
 /// The result of something that was done, unless its reply is lost.
 fn reply<T>(result: Result<T>, lost: bool) -> Result<T> {
     if lost { Err(failure("the reply was lost")) } else { result }
@@ -219,6 +275,7 @@ fn reply<T>(result: Result<T>, lost: bool) -> Result<T> {
 #[async_trait]
 impl ObjectStore for FaultStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        self.dawdle().await;
         match self.judge(Operation::Put, path.as_ref()) {
             Verdict::Fail(error) => return Err(error),
             Verdict::Late => {
@@ -226,6 +283,10 @@ impl ObjectStore for FaultStore {
                 return Err(failure("the request is late"));
             }
             Verdict::Lose => return reply(self.inner.put_opts(path, payload, options).await, true),
+            Verdict::Tear => {
+                let half = half(&payload);
+                return reply(self.inner.put_opts(path, half, options).await, true);
+            }
             Verdict::Overwrite => options.mode = PutMode::Overwrite,
             Verdict::Wait(time) => tokio::time::sleep(time).await,
             Verdict::Pass => {}
@@ -301,79 +362,4 @@ impl ObjectStore for FaultStore {
 }
 
 #[cfg(test)]
-mod tests {
-    use object_store::memory::InMemory;
-
-    use super::*;
-
-    fn store() -> (FaultStore, Path) {
-        (FaultStore::new(Arc::new(InMemory::new())), Path::from("a/b"))
-    }
-
-    async fn create(store: &FaultStore, path: &Path, text: &'static str) -> Result<PutResult> {
-        store.put_opts(path, text.into(), PutMode::Create.into()).await
-    }
-
-    async fn read(store: &FaultStore, path: &Path) -> Option<Bytes> {
-        store.inner().get(path).await.ok()?.bytes().await.ok()
-    }
-
-    #[tokio::test]
-    async fn a_rule_strikes_only_what_it_names() {
-        let (store, path) = store();
-        store.add(Rule::on(Operation::Put, Fault::Refuse).path("a/").skip(1).times(1));
-        assert!(create(&store, &path, "1").await.is_ok());
-        assert!(create(&store, &Path::from("c"), "1").await.is_ok());
-        assert!(create(&store, &Path::from("a/c"), "1").await.is_err());
-        assert_eq!(read(&store, &Path::from("a/c")).await, None);
-        assert!(create(&store, &Path::from("a/c"), "1").await.is_ok());
-        assert_eq!(store.count(Operation::Put, "a/"), 3);
-    }
-
-    #[tokio::test]
-    async fn a_lost_reply_leaves_the_object_there() {
-        let (store, path) = store();
-        store.add(Rule::on(Operation::Put, Fault::LoseReply).times(1));
-        assert!(create(&store, &path, "1").await.is_err());
-        assert_eq!(read(&store, &path).await.as_deref(), Some(&b"1"[..]));
-    }
-
-    #[tokio::test]
-    async fn a_late_request_arrives_when_the_test_says_so() {
-        let (store, path) = store();
-        store.add(Rule::on(Operation::Put, Fault::ArriveLate).times(1));
-        assert!(create(&store, &path, "1").await.is_err());
-        assert!(create(&store, &path, "2").await.is_ok());
-        assert!(matches!(store.arrive().await[..], [Err(Error::AlreadyExists { .. })]));
-        assert_eq!(read(&store, &path).await.as_deref(), Some(&b"2"[..]));
-    }
-
-    #[tokio::test]
-    async fn a_stopped_store_does_nothing_more() {
-        let (store, path) = store();
-        store.stop_after(1, true);
-        assert!(create(&store, &path, "1").await.is_ok());
-        assert!(create(&store, &Path::from("lost"), "2").await.is_err());
-        assert!(create(&store, &Path::from("never"), "3").await.is_err());
-        assert!(store.get(&path).await.is_err());
-        assert!(read(&store, &Path::from("lost")).await.is_some());
-        assert!(read(&store, &Path::from("never")).await.is_none());
-        store.heal();
-        assert!(store.get(&path).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn random_faults_are_the_same_for_the_same_seed() {
-        let run = async |seed| {
-            let (store, _) = store();
-            store.fail_at_random(seed, 0.5);
-            let mut results = vec![];
-            for index in 0..40 {
-                results.push(create(&store, &Path::from(format!("{index}")), "1").await.is_ok());
-            }
-            results
-        };
-        assert_eq!(run(1).await, run(1).await);
-        assert_ne!(run(1).await, run(2).await);
-    }
-}
+mod tests;

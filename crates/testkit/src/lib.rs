@@ -1,13 +1,29 @@
-//! Test support that knows no engine: an object store that fails on purpose, one whose times are the test's, and a
-//! clock that stands still.
+//! Test support that knows the store and no engine.
+//!
+//! - [`FaultStore`], [`StampedStore`] and [`ManualClock`]: an object store that fails on purpose, one whose times are the
+//!   test's, and a clock that stands still.
+//! - [`scenario`]: a script of commits, drops and reads, and what must be there after each of its steps.
+//! - [`crash`]: runs scripts against a process that ends at any request, and against faults at random.
+//! - [`power`]: runs scripts on a local disk whose power is cut.
+//! - [`model`]: the protocol as a model, searched for accidents.
+//! - [`soak`]: all of it, as often as one likes.
 
 mod clock;
+pub mod crash;
+mod failure;
 mod fault;
+pub mod model;
+pub mod power;
 mod rule;
+pub mod scenario;
+pub mod soak;
 mod stamped;
+mod stop;
 mod upload;
 
 pub use clock::ManualClock;
+pub use failure::Failure;
 pub use fault::{Call, FaultStore};
 pub use rule::{Fault, Operation, Rule};
 pub use stamped::StampedStore;
+pub use stop::Stop;

@@ -32,7 +32,7 @@ impl MultipartUpload for FaultUpload {
     async fn complete(&mut self) -> Result<PutResult> {
         match self.store.judge(Operation::Complete, &self.path) {
             Verdict::Fail(error) => Err(error),
-            Verdict::Lose | Verdict::Late => {
+            Verdict::Lose | Verdict::Late | Verdict::Tear => {
                 self.inner.complete().await?;
                 Err(failure("the reply was lost"))
             }

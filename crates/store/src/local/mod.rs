@@ -17,11 +17,12 @@ mod read;
 mod resolve;
 mod sweep;
 mod sync;
+mod watch;
 
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -42,6 +43,7 @@ pub(crate) use lock::{FileLock, LockState};
 use publish::Publish;
 pub(crate) use sweep::MIN_AGE as LEFTOVER_AGE;
 use sync::Synced;
+pub use watch::{DiskStep, DiskWatcher};
 
 /// Whether a write waits until the disk has confirmed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +80,7 @@ struct Shared {
     sync: AtomicBool,
     swept: Mutex<bool>,
     synced: Synced,
+    watcher: OnceLock<Arc<dyn DiskWatcher>>,
     /// Lets tests see what happens when the disk does not confirm a directory.
     #[cfg(test)]
     failing: AtomicBool,
@@ -103,6 +106,7 @@ impl DurableFileSystem {
             sync,
             swept,
             synced,
+            watcher: OnceLock::new(),
             #[cfg(test)]
             failing: AtomicBool::new(false),
         };

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use super::Shared;
 use super::error::at;
 use super::publish::{Aside, Publish};
+use super::watch::DiskStep;
 
 /// An upload under way.
 #[derive(Debug)]
@@ -43,12 +44,14 @@ impl MultipartUpload for Upload {
         let start = self.offset;
         self.offset += data.content_length() as u64;
         let (aside, target) = (Arc::clone(&self.aside), self.target.clone());
+        let shared = Arc::clone(&self.shared);
         let write = move || {
             let guard = aside.read();
-            let file = &guard.as_ref().ok_or_else(Self::ended)?.file;
+            let Aside { file, path, .. } = guard.as_ref().ok_or_else(Self::ended)?;
             let mut offset = start;
             for part in &data {
                 file.write_all_at(part, offset).map_err(at("write", &target))?;
+                shared.tell(|| DiskStep::Write { file: path.clone(), offset, bytes: part.clone() });
                 offset += part.len() as u64;
             }
             Ok(())

@@ -11,6 +11,7 @@ use object_store::{PutPayload, PutResult, Result};
 use super::Shared;
 use super::error::{at, convert, failed_sync};
 use super::read::e_tag;
+use super::watch::DiskStep;
 use crate::layout::TEMP_PREFIX;
 
 /// How a finished file gets its name.
@@ -26,7 +27,7 @@ pub(super) enum Publish {
 #[derive(Debug)]
 pub(super) struct Aside {
     pub(super) file: File,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     kept: bool,
 }
 
@@ -50,8 +51,11 @@ impl Shared {
         self.sweep_once();
         let target = self.file(location)?;
         let mut aside = self.open_aside(&target)?;
+        let mut offset = 0;
         for part in payload {
             aside.file.write_all(part).map_err(at("write", &target))?;
+            self.tell(|| DiskStep::Write { file: aside.path.clone(), offset, bytes: part.clone() });
+            offset += part.len() as u64;
         }
         self.publish(aside, &target, publish, hint)
     }
@@ -62,12 +66,14 @@ impl Shared {
         let mut reader = File::open(&source).map_err(at("read", &source))?;
         let mut aside = self.open_aside(&target)?;
         std::io::copy(&mut reader, &mut aside.file).map_err(at("write", &target))?;
+        self.tell_content(&aside.path)?;
         self.publish(aside, &target, publish, false).map(|_| ())
     }
 
     pub(super) fn delete(&self, location: &Path) -> Result<()> {
         let target = self.file(location)?;
         std::fs::remove_file(&target).map_err(at("delete", &target))?;
+        self.tell(|| DiskStep::Remove(target.clone()));
         match target.parent() {
             Some(parent) => self.sync_path(parent),
             None => Ok(()),
@@ -79,7 +85,7 @@ impl Shared {
         let directory = target.parent().unwrap_or(&self.root);
         self.ensure_directory(directory)?;
         let path = directory.join(format!("{TEMP_PREFIX}{}", self.clock.ulid()));
-        match create_new(&path) {
+        let file = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.forget_directories();
                 self.ensure_directory(directory)?;
@@ -87,8 +93,9 @@ impl Shared {
             }
             result => result,
         }
-        .map(|file| Aside { file, path: path.clone(), kept: false })
-        .map_err(at("create", target))
+        .map_err(at("create", target))?;
+        self.tell(|| DiskStep::CreateFile(path.clone()));
+        Ok(Aside { file, path, kept: false })
     }
 
     /// Gives a finished file its name, and makes both survive.
@@ -101,16 +108,19 @@ impl Shared {
     ) -> Result<PutResult> {
         let sync = self.syncs() && !hint;
         if sync {
-            aside.file.sync_all().map_err(|source| failed_sync(target, source))?;
+            let synced = self.tell_sync(&aside.path, || aside.file.sync_all());
+            synced.map_err(|source| failed_sync(target, source))?;
         }
         let e_tag = e_tag(&aside.file.metadata().map_err(at("read", target))?);
         match publish {
             Publish::Create => {
                 std::fs::hard_link(&aside.path, target).map_err(|error| convert("create", target, error))?;
+                self.tell(|| DiskStep::Link { from: aside.path.clone(), to: target.to_owned() });
                 drop(aside);
             }
             Publish::Replace => {
                 replace(&aside.path, target)?;
+                self.tell(|| DiskStep::Rename { from: aside.path.clone(), to: target.to_owned() });
                 aside.kept = true;
             }
         }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::Shared;
 use super::error::{at, failed_sync};
+use super::watch::DiskStep;
 
 /// What this process knows to be on disk.
 #[derive(Debug, Default)]
@@ -51,7 +52,7 @@ impl Shared {
         let parent = directory.parent().filter(|_| directory != self.root);
         if let Some(parent) = parent {
             self.ensure_directory(parent)?;
-            create_directory(directory)?;
+            self.create_directory(directory)?;
             self.sync_path(parent)?;
         } else {
             self.ensure_root()?;
@@ -71,7 +72,7 @@ impl Shared {
     fn ensure_root(&self) -> Result<()> {
         let missing: Vec<&FilePath> = self.root.ancestors().take_while(|path| !path.exists()).collect();
         for directory in missing.into_iter().rev() {
-            create_directory(directory)?;
+            self.create_directory(directory)?;
             if let Some(parent) = directory.parent() {
                 self.sync_path(parent)?;
             }
@@ -108,19 +109,25 @@ impl Shared {
         if self.failing.load(Ordering::Relaxed) {
             return Err(io::Error::other("the disk is broken"));
         }
-        File::open(directory)?.sync_all()
+        let opened = File::open(directory)?;
+        self.tell_sync(directory, || opened.sync_all())
     }
-}
 
-fn create_directory(directory: &FilePath) -> Result<()> {
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
-        // As an error of a directory, so that it is not taken for an object that exists.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let error = io::Error::new(ErrorKind::NotADirectory, "a file stands where a directory belongs");
-            Err(at("create directory", directory)(error))
+    fn create_directory(&self, directory: &FilePath) -> Result<()> {
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Ok(()) => {
+                self.tell(|| DiskStep::MakeDirectory(directory.to_owned()));
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+            // As an error of a directory, so that it is not taken for an object that exists.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let error =
+                    io::Error::new(ErrorKind::NotADirectory, "a file stands where a directory belongs");
+                Err(at("create directory", directory)(error))
+            }
+            Err(error) => Err(at("create directory", directory)(error)),
         }
-        result => result.map_err(at("create directory", directory)),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::ids::CheckpointName;
 use crate::layout::Layout;
-use crate::local::{Durability, DurableFileSystem};
+use crate::local::{DiskWatcher, Durability, DurableFileSystem};
 use crate::log::{Log, StoredRecord};
 use crate::manifest::DataFile;
 
@@ -94,6 +94,13 @@ impl Store {
     pub fn set_durability(&self, durability: Durability) {
         if let Some(local) = &self.inner.local {
             local.set_durability(durability);
+        }
+    }
+
+    /// Tells `watcher` what is asked of a local disk from now on: for tests of power cuts. No effect on other stores.
+    pub fn watch_disk(&self, watcher: Arc<dyn DiskWatcher>) {
+        if let Some(local) = &self.inner.local {
+            local.watch(watcher);
         }
     }
 }

@@ -1,0 +1,96 @@
+//! The loops and their counts.
+
+use std::ops::Range;
+
+use crate::crash::{flip_data_files, flip_manifest, run_rivals, run_schedules, stop_at_every_request};
+use crate::failure::Failure;
+use crate::power::{CUTS_OF_A_RECORD, Syncs, cut_power};
+use crate::scenario::Script;
+use crate::stop::Stop;
+
+/// A kind of accident, as often as there are seeds.
+#[derive(Clone, Copy, Debug)]
+pub struct Loop {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What a case is.
+    pub unit: &'static str,
+    /// Seeds of a short run, as in the tests.
+    pub short: u64,
+    /// Seeds of a full run.
+    pub full: u64,
+    /// Seeds between two looks at the time.
+    pub batch: u64,
+    /// Runs the seeds; gives how many cases they made.
+    pub run: fn(Range<u64>) -> Result<u64, Failure>,
+}
+
+/// How many flips one seed makes.
+const FLIPS: usize = 100;
+
+/// All loops.
+pub const LOOPS: &[Loop] = &[
+    Loop {
+        name: "schedules",
+        unit: "schedules of random faults",
+        short: 200,
+        full: 10_000,
+        batch: 1_000,
+        run: |seeds| {
+            let cases = seeds.end - seeds.start;
+            run_schedules(seeds).map(|_| cases)
+        },
+    },
+    Loop {
+        name: "rivals",
+        unit: "races of three writers under random faults",
+        short: 100,
+        full: 5_000,
+        batch: 1_000,
+        run: |seeds| {
+            let cases = seeds.end - seeds.start;
+            run_rivals(seeds).map(|_| cases)
+        },
+    },
+    Loop {
+        name: "power",
+        unit: "power cuts",
+        short: 200,
+        full: 5_000,
+        batch: CUTS_OF_A_RECORD,
+        run: |seeds| {
+            let cases = seeds.end - seeds.start;
+            cut_power(seeds, Syncs::All).map(|_| cases)
+        },
+    },
+    Loop {
+        name: "stops",
+        unit: "ends of a process, at every request",
+        short: 1,
+        full: 5,
+        batch: 1,
+        run: |seeds| seeds.map(stops).sum(),
+    },
+    Loop {
+        name: "manifest-flips",
+        unit: "flips, of every byte of a manifest",
+        short: 1,
+        full: 8,
+        batch: 1,
+        run: |seeds| seeds.map(|seed| flip_manifest(seed).map(|bytes| bytes as u64)).sum(),
+    },
+    Loop {
+        name: "data-flips",
+        unit: "flips in data files",
+        short: 2,
+        full: 10,
+        batch: 1,
+        run: |seeds| seeds.map(|seed| flip_data_files(seed, FLIPS).map(|flips| flips as u64)).sum(),
+    },
+];
+
+/// The first script does everything once, the others are random.
+fn stops(seed: u64) -> Result<u64, Failure> {
+    let script = if seed == 0 { Script::everything_once() } else { Script::random(seed, 6) };
+    Stop::ALL.iter().map(|how| stop_at_every_request(&script, *how).map(|cases| cases as u64)).sum()
+}
