@@ -165,6 +165,7 @@ fn manifest(signature: Signature, files: Vec<DataFile>, step: usize) -> Result<M
         bytes: files.iter().map(|file| file.size).sum(),
         statistics: statistics::merge(1, files.iter().map(|file| file.statistics.as_slice())),
         memory_bytes: files.iter().map(|file| file.memory_bytes).sum(),
+        sequence: false,
         ordering: vec![],
         partitions: 1,
         identity: Identity {
