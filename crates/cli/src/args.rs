@@ -147,8 +147,35 @@ pub(crate) enum Work {
 pub(crate) enum Subcommands {
     /// Make a benchmark's tables as Parquet files
     Datagen(DatagenArgs),
+    /// Read every byte of the store and name what is not what was written
+    Verify(VerifyArgs),
+    /// Drop versions that are too many or too old, and delete what nothing can need any more
+    Gc(GcArgs),
     /// Make a little data, run the tour over it twice, and show what the second run did not have to compute
     Demo(DemoArgs),
+}
+
+/// `milepost verify`
+#[derive(Debug, Clone, Group)]
+pub(crate) struct VerifyArgs {
+    /// The checkpoint [default: all of them]
+    pub(crate) name: Option<String>,
+
+    /// One version of it [default: all that are there]
+    #[arg(long, requires = "name", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) version: Option<u64>,
+}
+
+/// `milepost gc`
+#[derive(Debug, Clone, Group)]
+pub(crate) struct GcArgs {
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Hours for which files stay after they were freed, so that whoever reads them can end; 0 while nobody reads
+    #[arg(long, default_value_t = 24, value_name = "HOURS")]
+    pub(crate) grace: u32,
 }
 
 /// `milepost datagen`

@@ -83,6 +83,20 @@ pub(crate) enum Failure {
     /// Whoever read the output stopped reading.
     #[error("the output was closed")]
     OutputClosed,
+    /// `milepost verify` found what is not what was written.
+    #[error("{objects} objects are not what was written; docs/operations.md says what to do about each")]
+    Damaged {
+        /// How many.
+        objects: usize,
+    },
+    /// `milepost gc` could not look at everything.
+    #[error(
+        "garbage collection stopped at {places}; what it did before stays, run it again when that is repaired"
+    )]
+    GarbageLeft {
+        /// The checkpoints, or the store.
+        places: String,
+    },
     /// Ctrl-C.
     #[error("interrupted: what was not complete is abandoned, what was committed before stays")]
     Interrupted,
@@ -105,7 +119,8 @@ impl Failure {
             Self::OutputClosed => Exit::OutputClosed,
             Self::Statement { source, .. } if is_damage(source) => Exit::Damaged,
             Self::Setup(source) if is_damage(source) => Exit::Damaged,
-            Self::Store(source) if says_damage(source) => Exit::Damaged,
+            Self::Store(source) if source.is_damage() => Exit::Damaged,
+            Self::Damaged { .. } => Exit::Damaged,
             _ => Exit::Failed,
         }
     }
@@ -121,9 +136,5 @@ impl Failure {
 }
 
 fn is_damage(error: &DataFusionError) -> bool {
-    milepost::Error::find(error).is_some_and(says_damage)
-}
-
-fn says_damage(error: &milepost::Error) -> bool {
-    matches!(error, milepost::Error::Store(store) if store.is_damage())
+    milepost::Error::find(error).is_some_and(milepost::Error::is_damage)
 }

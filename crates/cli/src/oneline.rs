@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn errors_of_the_engine_are_found_below_others() {
-        let ours = DataFusionError::from(milepost::Error::NotBuilt { what: "VACUUM".to_string() });
-        assert_eq!(describe(&ours.context("planning")), "VACUUM is not part of this release");
+        let ours = DataFusionError::from(milepost::Error::NotInstalled);
+        assert_eq!(describe(&ours.context("planning")), milepost::Error::NotInstalled.to_string());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::datagen::{self, Request};
 use crate::demo;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::maintenance;
 use crate::output::Output;
 use crate::print::Printer;
 use crate::run::{Flow, Interrupts, Runner, Script, Source};
@@ -61,8 +62,24 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
                 .map(|_| ())
         }
         Some(Subcommands::Demo(demo)) => runtime.block_on(demo::run(&args, demo, interrupts)),
+        Some(Subcommands::Verify(verify)) => {
+            let mut runner = runner(runtime, &args, interrupts)?;
+            runtime.block_on(maintenance::verify(&mut runner, verify))
+        }
+        Some(Subcommands::Gc(gc)) => {
+            let mut runner = runner(runtime, &args, interrupts)?;
+            runtime.block_on(maintenance::gc(&mut runner, gc))
+        }
         None => sql(runtime, args, interrupts),
     }
+}
+
+/// A session over the store that the command line names.
+fn runner(runtime: &Runtime, args: &Args, interrupts: Interrupts) -> Result<Runner, Failure> {
+    let profiling = args.output.object_store_profiling;
+    let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
+    let session = runtime.block_on(setup.open())?;
+    Ok(Runner { session, printer: printer(&args.output), interrupts, stores: setup.stores.clone() })
 }
 
 fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
-use milepost_store::{Durability, Origin, Overview, Store, StoreOptions, Which};
+use milepost_store::{Durability, Origin, Overview, Snapshot, Store, StoreOptions, Which};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
 
@@ -42,6 +42,17 @@ impl Home {
     /// Footers of this store's files, read and checked before.
     pub(crate) fn footers(&self) -> Arc<FooterCache> {
         Arc::clone(&self.footers)
+    }
+
+    /// Looks that every file of a snapshot is there and as long as it was, or, if `whole`, that every byte is as it was.
+    pub(crate) async fn check(&self, snapshot: &Snapshot, whole: bool) -> Result<(), milepost_store::Error> {
+        if !whole {
+            return self.store.check_files(snapshot).await;
+        }
+        for file in &snapshot.manifest.files {
+            self.store.verify_file(&snapshot.name, file).await?;
+        }
+        Ok(())
     }
 
     /// Whether this is the same store as `other`.
@@ -78,6 +89,20 @@ pub struct Milepost {
     beneath: OnceLock<Arc<dyn CatalogProviderList>>,
     scratch: Mutex<Option<Scratch>>,
     clean_ups: Mutex<JoinSet<()>>,
+    /// Damaged checkpoints that are being computed again.
+    repairing: Mutex<BTreeSet<String>>,
+}
+
+/// One damaged checkpoint is being computed again, until this is dropped.
+pub(crate) struct Repairing<'a> {
+    milepost: &'a Milepost,
+    name: String,
+}
+
+impl Drop for Repairing<'_> {
+    fn drop(&mut self) {
+        self.milepost.repairing.lock().remove(&self.name);
+    }
 }
 
 /// The store of local checkpoints; its folder goes when the session goes.
@@ -110,6 +135,7 @@ impl Milepost {
             beneath: OnceLock::new(),
             scratch: Mutex::default(),
             clean_ups: Mutex::default(),
+            repairing: Mutex::default(),
         })
     }
 
@@ -215,6 +241,12 @@ impl Milepost {
         let home = Home::new(Store::open(&path, options).await.map_err(store_error)?)?;
         let mut slot = self.scratch.lock();
         Ok(slot.get_or_insert(Scratch { home, _folder: folder }).home.clone())
+    }
+
+    /// Says that a damaged checkpoint is being computed again; `None` if it is already, so that none waits for itself.
+    pub(crate) fn begin_repair(&self, name: &str) -> Option<Repairing<'_>> {
+        let begun = self.repairing.lock().insert(name.to_string());
+        begun.then(|| Repairing { milepost: self, name: name.to_string() })
     }
 
     /// Runs a clean-up beside the session; [`Self::settle`] waits for it. Outside a runtime it is left undone, which

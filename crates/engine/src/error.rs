@@ -141,12 +141,6 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A part of the engine that this release does not have.
-    #[error("{what} is not part of this release")]
-    NotBuilt {
-        /// The statement or function.
-        what: String,
-    },
 }
 
 impl Error {
@@ -156,6 +150,11 @@ impl Error {
             DataFusionError::External(inner) => inner.downcast_ref(),
             _ => None,
         }
+    }
+
+    /// Whether stored bytes are missing or wrong, so that computing again would help.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Store(store) if store.is_damage())
     }
 }
 

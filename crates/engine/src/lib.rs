@@ -46,7 +46,7 @@ pub use context::Milepost;
 pub use dataframe::{CheckpointExt, CheckpointOptions};
 pub use error::Error;
 pub use milepost_store::{CheckpointName, Durability, Snapshot, Store, StoreOptions, Version};
-pub use session::{Session, SessionBuilder, SessionStateBuilderExt};
+pub use session::{Session, SessionBuilder, SessionStateBuilderExt, maintenance};
 pub use stage::StageProgress;
 
 /// The program and engine that stand in every manifest and data file.

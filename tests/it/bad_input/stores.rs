@@ -181,3 +181,32 @@ async fn what_is_damaged_is_computed_again_on_request() {
     assert!(session.take_notices().iter().any(|notice| notice.contains(".parquet")));
     assert_eq!(number(&scene.session().await, "SELECT sum(x) FROM kept").await, 6);
 }
+
+/// A read by name repairs as well, from the stored definition; where there is none, or it needs what is damaged, the error
+/// names the file.
+#[tokio::test]
+async fn a_read_by_name_is_repaired_on_request() {
+    let scene = Scene::new().await;
+    fs::remove_file(scene.data_file()).unwrap();
+    let session = scene.session().await;
+    run(&session, "CREATE TABLE n AS VALUES (1), (2), (3)").await.unwrap();
+    let error = run(&session, "SELECT sum(x) FROM kept").await.unwrap_err().to_string();
+    assert!(error.contains(".parquet"), "{error}");
+    run(&session, "SET milepost.on_damage = 'recompute'").await.unwrap();
+    assert_eq!(number(&session, "SELECT sum(x) FROM kept").await, 6);
+    assert_eq!(number(&session, "SELECT max(version) FROM milepost.snapshots").await, 2);
+    assert!(session.take_notices().iter().any(|notice| notice.contains(".parquet")));
+}
+
+#[tokio::test]
+async fn a_step_that_reads_itself_cannot_be_repaired() {
+    let scene = Scene::new().await;
+    let session = scene.session().await;
+    run(&session, "CHECKPOINT kept AS SELECT x + 1 AS x FROM kept").await.unwrap();
+    for file in scene.files(".parquet") {
+        fs::write(file, "not Parquet").unwrap();
+    }
+    run(&session, "SET milepost.on_damage = 'recompute'").await.unwrap();
+    let error = run(&session, "SELECT sum(x) FROM kept").await.unwrap_err().to_string();
+    assert!(error.contains(".parquet"), "{error}");
+}

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use datafusion::common::plan_err;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result as DataFusionResult;
@@ -116,6 +117,24 @@ impl Runner {
     /// As for [`Runner::source`], or a file that cannot be read.
     pub(crate) async fn file(&mut self, path: &Path) -> Result<Flow, Failure> {
         self.source(&Source::file(path)?).await
+    }
+
+    /// Prints rows that the program itself made.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(crate) async fn rows(&mut self, batch: RecordBatch) -> Result<(), Failure> {
+        let place = Place { script: String::new(), line: 0 };
+        let shown = async {
+            let frame = self.session.read_batch(batch)?;
+            let result = open(frame, true, Instant::now()).await?;
+            self.printer.print(result).await
+        };
+        let shown: DataFusionResult<()> = shown.await;
+        shown.map_err(|error| {
+            let unwritten = self.printer.output.take_failure();
+            unwritten.unwrap_or_else(|| Failure::Statement { place, source: Box::new(error) })
+        })
     }
 
     async fn execute_and_print(&mut self, statement: &Statement) -> DataFusionResult<()> {

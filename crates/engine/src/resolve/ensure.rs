@@ -84,7 +84,7 @@ impl Resolver<'_> {
 
     /// Whether all files of a snapshot are there; where they are not, `on_damage` says whether that is an error.
     async fn is_whole(&self, request: &Request<'_>, snapshot: &Snapshot) -> Result<bool> {
-        match request.home.store.check_files(snapshot).await {
+        match request.home.check(snapshot, request.config.verify_reads).await {
             Ok(()) => Ok(true),
             Err(damage) if damage.is_damage() && request.config.on_damage == OnDamage::Recompute => {
                 self.milepost.notify(format!("{damage}; it is computed again"));

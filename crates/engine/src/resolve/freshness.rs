@@ -203,7 +203,11 @@ pub(crate) async fn refresh(
 }
 
 /// The plan with each named scan of an old version turned into one of the new.
-fn read_instead(plan: &LogicalPlan, snapshots: &[Snapshot], resolver: &Resolver<'_>) -> Result<LogicalPlan> {
+pub(super) fn read_instead(
+    plan: &LogicalPlan,
+    snapshots: &[Snapshot],
+    resolver: &Resolver<'_>,
+) -> Result<LogicalPlan> {
     let home = &resolver.milepost.home;
     let replaced = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };

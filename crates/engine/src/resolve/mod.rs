@@ -4,6 +4,7 @@
 //! plan's checkpoints; [`prepare`] identifies one and finds the snapshot that serves it; [`ensure`] runs a stage where
 //! none does; [`freshness`] answers for snapshots that are read by name; [`explain`] says it all without running.
 
+mod damage;
 mod ensure;
 mod explain;
 mod freshness;

@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use milepost_store::Snapshot;
 use parking_lot::Mutex;
 
+use super::damage::mind_damage;
 use super::freshness::mind_staleness;
 use super::prepare::{Prepared, Request, Verdict};
 use crate::context::{Milepost, settings};
@@ -60,6 +61,11 @@ impl<'a> Resolver<'a> {
     /// Replaces every checkpoint of `plan` by a scan of its snapshot.
     pub(crate) fn resolve<'f>(&'f self, plan: &'f LogicalPlan) -> BoxFuture<'f, Result<Resolved>> {
         Box::pin(async move {
+            let repaired = match self.mode {
+                Mode::Stage => mind_damage(self, plan).await?,
+                Mode::Peek => None,
+            };
+            let plan = repaired.as_ref().unwrap_or(plan);
             let refreshed = match self.mode {
                 Mode::Stage => mind_staleness(self, plan).await?,
                 Mode::Peek => None,

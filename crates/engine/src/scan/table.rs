@@ -54,18 +54,6 @@ impl SnapshotTable {
         &self.snapshot
     }
 
-    /// Looks that every file is there and as long as it was, or, on request, that every byte of it is as it was.
-    async fn check_files(&self, whole: bool) -> Result<()> {
-        let store = &self.home.store;
-        if !whole {
-            return store.check_files(&self.snapshot).await.map_err(store_error);
-        }
-        for file in &self.snapshot.manifest.files {
-            store.verify_file(&self.snapshot.name, file).await.map_err(store_error)?;
-        }
-        Ok(())
-    }
-
     fn partitioned_file(&self, file: &DataFile, ordering: Option<&LexOrdering>) -> PartitionedFile {
         let path = self.home.store.path_of(&self.snapshot.name, file);
         PartitionedFile::new(path.to_string(), file.size)
@@ -129,7 +117,7 @@ impl TableProvider for SnapshotTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.check_files(settings(state).verify_reads).await?;
+        self.home.check(&self.snapshot, settings(state).verify_reads).await.map_err(store_error)?;
         let ordering = self.ordering();
         let groups = self.file_groups(state.config().target_partitions(), ordering.as_ref());
         if groups.is_empty() {

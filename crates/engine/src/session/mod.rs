@@ -2,6 +2,7 @@
 
 mod builder;
 mod install;
+pub mod maintenance;
 mod rows;
 mod statements;
 

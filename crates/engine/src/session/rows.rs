@@ -114,7 +114,7 @@ pub(super) fn explanation(rows: &[(String, String)]) -> Result<RecordBatch> {
     ])
 }
 
-fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, true)),
     )?)
@@ -124,7 +124,7 @@ fn text(value: &str) -> ArrayRef {
     texts(std::iter::once(Some(value.to_string())))
 }
 
-fn texts(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+pub(super) fn texts(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
 }
 
@@ -132,7 +132,7 @@ fn number(value: u64) -> ArrayRef {
     numbers(std::iter::once(value))
 }
 
-fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
+pub(super) fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(UInt64Array::from_iter_values(values))
 }
 

@@ -54,6 +54,8 @@ impl Session {
             StatementKind::Describe { name, version } => {
                 rows::columns(&self.snapshot(name, *version).await?)?
             }
+            StatementKind::Verify { name, version } => self.verify_statement(name.as_ref(), *version).await?,
+            StatementKind::Vacuum { dry_run } => self.vacuum_statement(*dry_run).await?,
             StatementKind::Explain { analyze, verbose, create } => {
                 Box::pin(self.explain(create, *analyze, *verbose)).await?
             }
@@ -187,7 +189,7 @@ impl Session {
     }
 
     /// One version of a checkpoint, or its newest.
-    async fn snapshot(&self, name: &CheckpointName, version: Option<Version>) -> Result<Snapshot> {
+    pub(super) async fn snapshot(&self, name: &CheckpointName, version: Option<Version>) -> Result<Snapshot> {
         let found = match version {
             Some(version) => self.store().snapshot(name, version).await,
             None => self.store().newest(name).await,

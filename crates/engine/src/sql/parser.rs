@@ -85,12 +85,12 @@ impl OurParser<'_> {
             ["show", "checkpoints", ..] => self.show_checkpoints(),
             ["show", "snapshots", ..] => self.show_snapshots(),
             ["describe" | "desc", "checkpoint", ..] => self.describe_checkpoint(),
-            ["verify", "checkpoint" | "checkpoints", ..] => {
-                Err(Error::NotBuilt { what: "VERIFY CHECKPOINT".to_string() }.into())
+            ["verify", "checkpoint", ..] => self.verify_checkpoint(),
+            ["verify", "checkpoints", ..] => {
+                self.skip(2);
+                Ok(StatementKind::Verify { name: None, version: None })
             }
-            ["vacuum", "checkpoints", ..] => {
-                Err(Error::NotBuilt { what: "VACUUM CHECKPOINTS".to_string() }.into())
-            }
+            ["vacuum", "checkpoints", ..] => self.vacuum(),
             ["explain", "checkpoint", ..] => self.explain(1, false, false),
             ["explain", "analyze", "checkpoint", ..] => self.explain(2, true, false),
             ["explain", "verbose", "checkpoint", ..] => self.explain(2, false, true),
@@ -217,6 +217,20 @@ impl OurParser<'_> {
     fn describe_checkpoint(&mut self) -> Result<StatementKind> {
         self.skip(2);
         Ok(StatementKind::Describe { name: self.name()?, version: self.version()? })
+    }
+
+    fn verify_checkpoint(&mut self) -> Result<StatementKind> {
+        self.skip(2);
+        Ok(StatementKind::Verify { name: Some(self.name()?), version: self.version()? })
+    }
+
+    fn vacuum(&mut self) -> Result<StatementKind> {
+        self.skip(2);
+        let dry_run = self.word("dry");
+        if dry_run && !self.word("run") {
+            return self.expected("RUN after DRY");
+        }
+        Ok(StatementKind::Vacuum { dry_run })
     }
 
     fn explain(&mut self, words: usize, analyze: bool, verbose: bool) -> Result<StatementKind> {

@@ -68,6 +68,18 @@ pub enum StatementKind {
         /// Its newest version, if none is given.
         version: Option<Version>,
     },
+    /// `VERIFY CHECKPOINT name [VERSION n]` or `VERIFY CHECKPOINTS`
+    Verify {
+        /// Whose files are read; all of them, if none is given.
+        name: Option<CheckpointName>,
+        /// All its versions, if none is given.
+        version: Option<Version>,
+    },
+    /// `VACUUM CHECKPOINTS [DRY RUN]`
+    Vacuum {
+        /// Whether it only says what it would do.
+        dry_run: bool,
+    },
     /// `EXPLAIN [ANALYZE] [VERBOSE] CHECKPOINT …`
     Explain {
         /// Whether it is run.

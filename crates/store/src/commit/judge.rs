@@ -1,5 +1,7 @@
 //! The rules that a commit is judged by, again before every append.
 
+use std::collections::BTreeSet;
+
 use super::prepare::Prepared;
 use super::view::View;
 use super::{CommitJudge, CommitOutcome};
@@ -115,8 +117,27 @@ impl Attempt {
         let newest = newest.filter(|live| prepared.replaces.is_none_or(|replaced| live.version > replaced));
         let Some(live) = newest.filter(|_| ours.identity.reusable) else { return Ok(None) };
         let theirs = self.store.inner.load(self.name(), live, None).await?;
-        let adopt = theirs.manifest.identity.reusable && same_columns(&theirs.manifest, ours);
+        let adopt = theirs.manifest.identity.reusable
+            && same_columns(&theirs.manifest, ours)
+            && !self.shares_a_replaced_file(prepared, view, &theirs.manifest).await?;
         Ok(adopt.then_some(CommitOutcome::Adopted(theirs)))
+    }
+
+    /// Whether a later snapshot has a file of the version that is to be replaced: one that adopted the same units has the same
+    /// damage.
+    async fn shares_a_replaced_file(
+        &self,
+        prepared: &Prepared,
+        view: &View<'_>,
+        theirs: &Manifest,
+    ) -> Result<bool, Error> {
+        let state = view.state();
+        let Some(replaced) = prepared.replaces.and_then(|version| state.find(version)) else {
+            return Ok(false);
+        };
+        let replaced = self.store.inner.load(self.name(), replaced, None).await?;
+        let paths: BTreeSet<&str> = replaced.manifest.files.iter().map(|file| file.path.as_str()).collect();
+        Ok(theirs.files.iter().any(|file| paths.contains(file.path.as_str())))
     }
 
     async fn already(&self, live: &LiveVersion) -> Verdict {
