@@ -21,7 +21,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The result of a task that must end by itself.
 async fn end_of<T>(task: JoinHandle<T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), task).await.expect("it ends").unwrap()
+    tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap()
 }
 
 /// Waits until a start that runs beside has looked at the heartbeat again.
