@@ -99,3 +99,7 @@ RESET milepost.on_stale;
 CHECKPOINT passing AS SELECT count(*) AS customers FROM customer;
 DROP CHECKPOINT passing;
 DROP CHECKPOINT IF EXISTS passing;
+
+-- 14. Every byte is looked at, and what garbage collection would do is said.
+VERIFY CHECKPOINT by_month;
+VACUUM CHECKPOINTS DRY RUN;

@@ -38,7 +38,7 @@ fn benchmark(criterion: &mut Criterion) {
     group.bench_function("open", |bencher| {
         bencher.iter(|| runtime.block_on(Store::open(&url, options())).expect("a store"));
     });
-    group.bench_function("open a session, names listed", |bencher| {
+    group.bench_function("open a session", |bencher| {
         bencher.iter(|| runtime.block_on(Session::open(&url)).expect("a session"));
     });
     let store = runtime.block_on(Store::open(&url, options())).expect("a store");
