@@ -4,7 +4,7 @@
 #   benches/scripts/memory.sh MILEPOST TPCH_FOLDER [LIMIT]
 #
 # MILEPOST is the built program, TPCH_FOLDER what `milepost datagen tpch --scale 10 --out TPCH_FOLDER` made, LIMIT 2g by
-# default. Prints the largest resident size of the process for a plain copy, a join and a sort of lineitem.
+# default. Prints the largest resident size of the process for a plain copy and a join of lineitem.
 set -euo pipefail
 milepost=$1 data=$2 limit=${3:-2g}
 work=$(mktemp -d)
@@ -17,4 +17,3 @@ measure() {
 }
 measure copied "SELECT * FROM lineitem"
 measure joined "SELECT l.*, o_orderdate, o_totalprice FROM lineitem AS l JOIN orders ON l_orderkey = o_orderkey"
-measure sorted "SELECT * FROM lineitem ORDER BY l_extendedprice"
