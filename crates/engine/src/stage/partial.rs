@@ -29,7 +29,7 @@ pub(super) fn partial_aggregate(plan: &Plan) -> Result<&Plan, Reason> {
             return Err("its groups are made in the order of their rows".to_string());
         }
         if *aggregate.mode() == AggregateMode::Partial {
-            aggregate.aggr_expr().iter().try_for_each(|function| state_is_exact(function))?;
+            aggregate.aggr_expr().iter().try_for_each(state_is_exact)?;
             if plan.output_ordering().is_some() {
                 return Err("its groups are made in the order of their rows".to_string());
             }

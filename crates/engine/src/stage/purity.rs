@@ -131,5 +131,5 @@ fn exact(aggregate: &AggregateExec) -> Result<(), Reason> {
 
 /// An operator's name for people: `SortExec` is a sort.
 fn operator(plan: &Plan) -> String {
-    plan.name().strip_suffix("Exec").unwrap_or(plan.name()).to_string()
+    plan.name().strip_suffix("Exec").unwrap_or_else(|| plan.name()).to_string()
 }

@@ -37,8 +37,8 @@ impl Slices {
             scan.file_groups.iter().filter(|group| !group.is_empty()).cloned().collect();
         let files = whole_files(&groups)?;
         // Ranges of several sorted groups would run into each other.
-        let keeps_order = groups.len() <= 1 || !(scan.preserve_order || !scan.output_ordering.is_empty());
-        if !scan.file_source().is::<ParquetSource>() || !keeps_order {
+        let ordered = scan.preserve_order || !scan.output_ordering.is_empty();
+        if !scan.file_source().is::<ParquetSource>() || (ordered && groups.len() > 1) {
             return Ok(Self { groups });
         }
         let bytes: u64 = files.iter().map(|file| file.object_meta.size).sum();
@@ -59,7 +59,7 @@ impl Slices {
         for unit in units {
             let pieces: Vec<Piece> = serde_json::from_value(unit.clone()).ok()?;
             let files = pieces.into_iter().map(|piece| {
-                let file = known.get(&Path::from(piece.path))?;
+                let file = known.get(&Path::parse(piece.path).ok()?)?;
                 let range = piece.bytes.map(|(start, end)| FileRange { start, end });
                 Some(PartitionedFile { range, ..(*file).clone() })
             });
