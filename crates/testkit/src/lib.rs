@@ -5,6 +5,7 @@
 //! - [`scenario`]: a script of commits, drops and reads, and what must be there after each of its steps.
 //! - [`crash`]: runs scripts against a process that ends at any request, and against faults at random.
 //! - [`power`]: runs scripts on a local disk whose power is cut.
+//! - [`processes`]: kills and stops the program itself, and runs several of it at once.
 //! - [`model`]: the protocol as a model, searched for accidents.
 //! - [`soak`]: all of it, as often as one likes.
 
@@ -14,6 +15,7 @@ mod failure;
 mod fault;
 pub mod model;
 pub mod power;
+pub mod processes;
 mod rule;
 pub mod scenario;
 pub mod soak;

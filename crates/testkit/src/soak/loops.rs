@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::crash::{flip_data_files, flip_manifest, run_rivals, run_schedules, stop_at_every_request};
 use crate::failure::Failure;
 use crate::power::{CUTS_OF_A_RECORD, Syncs, cut_power};
+use crate::processes::{Program, run_crowds, run_kills};
 use crate::scenario::Script;
 use crate::stop::Stop;
 
@@ -87,7 +88,26 @@ pub const LOOPS: &[Loop] = &[
         batch: 1,
         run: |seeds| seeds.map(|seed| flip_data_files(seed, FLIPS).map(|flips| flips as u64)).sum(),
     },
+    Loop {
+        name: "kills",
+        unit: "kills of a job's process",
+        short: 12,
+        full: 400,
+        batch: PROCESSES,
+        run: |seeds| run_kills(&Program::beside()?, seeds),
+    },
+    Loop {
+        name: "crowds",
+        unit: "processes on one name, in crowds",
+        short: 20,
+        full: 500,
+        batch: PROCESSES,
+        run: |seeds| run_crowds(&Program::beside()?, seeds),
+    },
 ];
+
+/// How many seeds fall on the program between two looks at the time.
+const PROCESSES: u64 = 10;
 
 /// The first script does everything once, the others are random.
 fn stops(seed: u64) -> Result<u64, Failure> {

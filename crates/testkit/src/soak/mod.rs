@@ -1,7 +1,4 @@
-//! All loops, as often as one likes, with a table of what was run.
-//!
-//! Loops over whole processes (`kill -9`, `SIGSTOP` of the `milepost` program) belong into [`LOOPS`] as well: a row with a
-//! name, a count and a function over a range of seeds.
+//! All loops, as often as one likes, with a table of what was run. A loop is a row of [`LOOPS`].
 
 mod arguments;
 mod loops;
