@@ -35,8 +35,13 @@ async fn session(dir: &Path, limit: &Arc<AtomicI64>) -> Session {
             None => Ok(ColumnarValue::Array(Arc::new(values.clone()) as ArrayRef)),
         }
     };
-    let function =
-        create_udf("up_to_limit", vec![DataType::Int64], DataType::Int64, Volatility::Immutable, Arc::new(function));
+    let function = create_udf(
+        "up_to_limit",
+        vec![DataType::Int64],
+        DataType::Int64,
+        Volatility::Immutable,
+        Arc::new(function),
+    );
     session.register_udf(function);
     let file = dir.join("numbers.parquet");
     if !file.exists() {
@@ -49,7 +54,8 @@ async fn session(dir: &Path, limit: &Arc<AtomicI64>) -> Session {
 }
 
 async fn write_numbers(session: &Session, file: &Path, from: i64) {
-    let rows = format!("SELECT value AS n, value % 7 AS seven FROM generate_series({from}, {})", from + ROWS - 1);
+    let rows =
+        format!("SELECT value AS n, value % 7 AS seven FROM generate_series({from}, {})", from + ROWS - 1);
     let options = "OPTIONS ('format.max_row_group_size' '500')";
     run(session, &format!("COPY ({rows}) TO '{}' {options}", file.display())).await.unwrap();
 }
@@ -80,7 +86,11 @@ async fn a_stage_that_stopped_goes_on_from_its_complete_units() {
             let first = session(dir.path(), &limit).await;
             let error = run(&first, &checkpoint).await.unwrap_err().to_string();
             assert!(error.contains("beyond the limit"), "{error}");
-            assert_eq!(number(&first, "SELECT count(*) FROM milepost.checkpoints").await, 0, "nothing is visible");
+            assert_eq!(
+                number(&first, "SELECT count(*) FROM milepost.checkpoints").await,
+                0,
+                "nothing is visible"
+            );
         }
         limit.store(i64::MAX, Ordering::Relaxed);
         let second = session(dir.path(), &limit).await;

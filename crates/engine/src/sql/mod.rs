@@ -15,6 +15,8 @@ mod tokens;
 
 pub(crate) use parser::parse_query;
 pub(crate) use relation::InlineCheckpoint;
-pub(crate) use script::parse_script;
+pub(crate) use script::normal_form;
+pub use script::parse;
 pub(crate) use snapshot_fn::SYSTEM_SCHEMA;
+pub(crate) use statement::describe;
 pub use statement::{CreateCheckpoint, Statement, StatementKind};

@@ -19,17 +19,19 @@ pub(super) fn is_gone(record: &AttemptRecord) -> bool {
     owner.same_host(&ours) && owner.pid == ours.pid && !RUNNING.lock().contains(&record.attempt)
 }
 
-/// Abandons the attempt when the stage is dropped before its end.
+/// Abandons the attempt when the stage is dropped before its end, unless somebody may go on with it.
 pub(super) struct AttemptGuard {
     id: AttemptId,
+    /// Whether its complete units are of use to others.
+    pure: bool,
     attempt: Option<Arc<Attempt>>,
     milepost: Arc<Milepost>,
 }
 
 impl AttemptGuard {
-    pub(super) fn new(attempt: Attempt, milepost: &Arc<Milepost>) -> Self {
+    pub(super) fn new(attempt: Attempt, pure: bool, milepost: &Arc<Milepost>) -> Self {
         RUNNING.lock().insert(attempt.id());
-        Self { id: attempt.id(), attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
+        Self { id: attempt.id(), pure, attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
     }
 
     pub(super) fn attempt(&self) -> Result<Arc<Attempt>> {
@@ -51,7 +53,9 @@ impl AttemptGuard {
 impl Drop for AttemptGuard {
     fn drop(&mut self) {
         RUNNING.lock().remove(&self.id);
-        if let Some(attempt) = self.attempt.take() {
+        // The next driver of a job goes on from the units of this one.
+        let goes_on = self.pure && self.milepost.turn.goes_on;
+        if let Some(attempt) = self.attempt.take().filter(|_| !goes_on) {
             self.milepost.clean_up(abandon(attempt));
         }
     }
