@@ -1,4 +1,5 @@
-//! The schema `milepost`: `checkpoints`, `snapshots`, `files`, `lineage`, and single versions as `"name@3"`.
+//! The schema `milepost`: `checkpoints`, `snapshots`, `files`, `lineage`, `jobs`, `steps`, and single versions as
+//! `"name@3"`.
 
 use std::sync::Arc;
 
@@ -15,12 +16,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
 use milepost_store::{CheckpointName, Snapshot, Version};
 
+use super::jobs;
 use crate::context::Milepost;
 use crate::error::store_error;
 use crate::scan::{SnapshotTable, named_scan};
 
 /// How many logs are read side by side.
-const READS: usize = 32;
+pub(super) const READS: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct SystemSchema {
@@ -78,10 +80,13 @@ enum SystemKind {
     Snapshots,
     Files,
     Lineage,
+    Jobs,
+    Steps,
 }
 
 impl SystemKind {
-    const ALL: [Self; 4] = [Self::Checkpoints, Self::Snapshots, Self::Files, Self::Lineage];
+    const ALL: [Self; 6] =
+        [Self::Checkpoints, Self::Snapshots, Self::Files, Self::Lineage, Self::Jobs, Self::Steps];
 
     fn name(self) -> &'static str {
         match self {
@@ -89,16 +94,12 @@ impl SystemKind {
             Self::Snapshots => "snapshots",
             Self::Files => "files",
             Self::Lineage => "lineage",
+            Self::Jobs => "jobs",
+            Self::Steps => "steps",
         }
     }
 
     fn schema(self) -> SchemaRef {
-        let text = |name: &str| Field::new(name, DataType::Utf8, true);
-        let number = |name: &str| Field::new(name, DataType::UInt64, false);
-        let time = |name: &str| {
-            Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true)
-        };
-        let flag = |name: &str| Field::new(name, DataType::Boolean, false);
         Arc::new(Schema::new(match self {
             Self::Checkpoints => vec![
                 text("checkpoint"),
@@ -145,16 +146,22 @@ impl SystemKind {
                 number("files"),
                 text("note"),
             ],
+            Self::Jobs => jobs::run_fields(),
+            Self::Steps => jobs::step_fields(),
         }))
     }
 
-    fn rows(self, snapshots: &[(Snapshot, u64, bool)]) -> Vec<ArrayRef> {
-        match self {
-            Self::Checkpoints => checkpoints(snapshots),
-            Self::Snapshots => all_snapshots(snapshots),
-            Self::Files => files(snapshots),
-            Self::Lineage => lineage(snapshots),
-        }
+    /// Reads the logs.
+    async fn rows(self, milepost: &Milepost) -> Result<Vec<ArrayRef>> {
+        let snapshots = || live_snapshots(milepost, self == Self::Checkpoints);
+        Ok(match self {
+            Self::Checkpoints => checkpoints(&snapshots().await?),
+            Self::Snapshots => all_snapshots(&snapshots().await?),
+            Self::Files => files(&snapshots().await?),
+            Self::Lineage => lineage(&snapshots().await?),
+            Self::Jobs => jobs::run_rows(&jobs::runs(milepost).await?),
+            Self::Steps => jobs::step_rows(&jobs::runs(milepost).await?),
+        })
     }
 }
 
@@ -182,8 +189,7 @@ impl TableProvider for SystemTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let snapshots = live_snapshots(&self.milepost, self.kind == SystemKind::Checkpoints).await?;
-        let batch = RecordBatch::try_new(self.schema(), self.kind.rows(&snapshots))?;
+        let batch = RecordBatch::try_new(self.schema(), self.kind.rows(&self.milepost).await?)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
     }
 }
@@ -210,19 +216,35 @@ async fn live_snapshots(milepost: &Milepost, newest_only: bool) -> Result<Vec<(S
     Ok(read.into_iter().flatten().collect())
 }
 
-fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+pub(super) fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+pub(super) fn number(name: &str) -> Field {
+    Field::new(name, DataType::UInt64, false)
+}
+
+pub(super) fn time(name: &str) -> Field {
+    Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true)
+}
+
+fn flag(name: &str) -> Field {
+    Field::new(name, DataType::Boolean, false)
+}
+
+pub(super) fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
     Arc::new(values.map(|value| value.map(Into::into)).collect::<StringArray>())
 }
 
-fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
+pub(super) fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
     Arc::new(values.map(Some).collect::<StringArray>())
 }
 
-fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
+pub(super) fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(UInt64Array::from_iter_values(values))
 }
 
-fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
+pub(super) fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
 }
 

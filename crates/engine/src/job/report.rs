@@ -1,6 +1,5 @@
 //! What a job tells while it runs, and at its end.
 
-use async_trait::async_trait;
 use datafusion::common::Result;
 use milepost_store::{RunId, SnapshotRef, StepKind, StepOutcome, StepRecord};
 
@@ -8,14 +7,15 @@ use super::script::JobStep;
 use crate::session::Session;
 
 /// Runs the statements of a job and hears of its steps.
-#[async_trait]
-pub trait StepHost: Send {
+///
+/// A job can be spawned if the futures of its host can.
+pub trait StepHost {
     /// Runs a step's statement to its end and does with its rows what is to be done. Gives the number of rows that it
     /// returned or wrote, if they were counted.
     ///
     /// # Errors
     /// The statement's. The job stops there, and can be taken up again.
-    async fn run(&mut self, session: &Session, step: &JobStep) -> Result<Option<u64>>;
+    fn run(&mut self, session: &Session, step: &JobStep) -> impl Future<Output = Result<Option<u64>>>;
 
     /// Hears that a step is done, or was not to be done.
     fn passed(&mut self, _report: &StepReport) {}

@@ -111,7 +111,7 @@ impl JobRunner {
     /// # Errors
     /// [`Error::JobStep`] of the statement that failed; [`Error::JobEdited`], and nothing was run; [`Error::JobFenced`],
     /// and nothing more is recorded; the store's errors. Unless fenced, the run can be taken up again.
-    pub async fn run(&self, session: &Session, host: &mut dyn StepHost) -> Result<JobReport, Error> {
+    pub async fn run<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<JobReport, Error> {
         let outcome = match self.steps(session, host).await {
             Ok(steps) => Ok(JobReport { run: self.run_id(), resumed: self.resumed(), steps }),
             Err(error) => Err(error),
@@ -138,7 +138,7 @@ impl JobRunner {
         self.recorded(self.driver.finish(RunOutcome::Failed, Some(reason.to_string())).await?)
     }
 
-    async fn steps(&self, session: &Session, host: &mut dyn StepHost) -> Result<Vec<StepReport>, Error> {
+    async fn steps<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<Vec<StepReport>, Error> {
         let steps = self.script.steps();
         let of = steps.len() as u64;
         let mut plan = Plan::of(session.store(), &self.script, self.driver.finished_steps()).await?;
@@ -165,10 +165,10 @@ impl JobRunner {
     }
 
     /// Runs one statement. One that is done `again` for the session reads checkpoints as it did first.
-    async fn step(
+    async fn step<H: StepHost>(
         &self,
         session: &Session,
-        host: &mut dyn StepHost,
+        host: &mut H,
         step: &JobStep,
         of: u64,
         again: Option<&Plan>,
@@ -207,7 +207,7 @@ impl JobRunner {
     }
 
     /// Names the COPY or INSERT of which nobody knows how far it came.
-    fn tell_of_interrupted(&self, host: &mut dyn StepHost) {
+    fn tell_of_interrupted<H: StepHost>(&self, host: &mut H) {
         let Some(begun) = self.driver.interrupted().filter(|begun| begun.kind == StepKind::Sink) else {
             return;
         };
