@@ -8,6 +8,7 @@
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
 //! - `units`: stages that stopped on the way, and what the next try makes of them.
+//! - `jobs`: what a driver of a job makes of what the drivers before it have done.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod equivalence;
 mod failing_store;
 #[cfg(test)]
 mod freshness;
+#[cfg(test)]
+mod jobs;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
