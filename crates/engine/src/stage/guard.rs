@@ -12,11 +12,15 @@ use crate::context::Milepost;
 /// The attempts of this process whose stages run.
 static RUNNING: Mutex<BTreeSet<AttemptId>> = Mutex::new(BTreeSet::new());
 
-/// Whether this process began the attempt and its stage has stopped: then nobody needs to wait for its silence.
-pub(super) fn is_gone(record: &AttemptRecord) -> bool {
+/// Whether nobody needs to wait for the attempt's silence: this process began it and its stage has stopped; or an earlier
+/// driver of this job began it, which is dead or fenced.
+pub(super) fn is_gone(record: &AttemptRecord, milepost: &Milepost) -> bool {
     let owner = &record.spec.owner;
     let ours = Owner::here(&owner.run);
-    owner.same_host(&ours) && owner.pid == ours.pid && !RUNNING.lock().contains(&record.attempt)
+    if owner.same_host(&ours) && owner.pid == ours.pid {
+        return !RUNNING.lock().contains(&record.attempt);
+    }
+    milepost.turn.goes_on && owner.run == milepost.run.id
 }
 
 /// Abandons the attempt when the stage is dropped before its end, unless somebody may go on with it.
