@@ -36,7 +36,12 @@ pub(crate) fn run(
     let ready = Ready::read(run, &setup.options()?)?;
     if let Some(times) = run.supervise {
         let quiet = args.output.quiet;
-        return runtime.block_on(supervise::supervise(times, quiet, &mut interrupts));
+        return runtime.block_on(async {
+            let store = setup.store().await?;
+            // A log that cannot be read is the child's to tell.
+            let epoch = async || Some(store.open_job(&ready.name).await.ok()??.state.epoch);
+            supervise::supervise(times, quiet, &mut interrupts, epoch).await
+        });
     }
     if let Some(folder) = &args.limits.data_path {
         enter(folder)?;

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use milepost::job::Epoch;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,11 +25,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The exit code of a Rust program that panics.
 const PANIC: i32 = 101;
 
-/// Runs the child until it is through, at most `times` times more than once.
+/// Runs the child until it is through, at most `times` times more than once. `epoch` looks how often the job was taken.
 ///
 /// # Errors
 /// [`Failure::Child`] with the child's last exit code; Ctrl-C between two children.
-pub(super) async fn supervise(times: u32, quiet: bool, interrupts: &mut Interrupts) -> Result<(), Failure> {
+pub(super) async fn supervise(
+    times: u32,
+    quiet: bool,
+    interrupts: &mut Interrupts,
+    epoch: impl AsyncFn() -> Option<Epoch>,
+) -> Result<(), Failure> {
+    let before = epoch().await;
     let failed = |source| Failure::System { operation: "watch over the job", source };
     let mut ends = Ends {
         terminate: signal(SignalKind::terminate()).map_err(failed)?,
@@ -36,7 +43,9 @@ pub(super) async fn supervise(times: u32, quiet: bool, interrupts: &mut Interrup
     };
     let mut wait = FIRST_WAIT;
     for again in 0.. {
-        let mut child = start().map_err(failed)?;
+        // Once a child has had the job, the next one is to go on with it, and to leave it to whoever took it since.
+        let first = again == 0 || epoch().await == before;
+        let mut child = start(first).map_err(failed)?;
         let (status, told_to_end) = watch(&mut child, interrupts, &mut ends).await.map_err(failed)?;
         let Some(why) = worth_another(status).filter(|_| !told_to_end && again < times) else {
             return ended(status);
@@ -57,19 +66,21 @@ struct Ends {
     hangup: Signal,
 }
 
-fn start() -> std::io::Result<Child> {
+fn start(first: bool) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     // A group of its own: a terminal sends Ctrl-C to the whole group, and the child is to get it once, from us.
-    command.args(child_arguments(std::env::args_os().skip(1))).stdin(Stdio::null()).process_group(0);
+    command.args(child_arguments(std::env::args_os().skip(1), first)).stdin(Stdio::null()).process_group(0);
     command.spawn()
 }
 
-fn child_arguments(own: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let supervises = |word: &OsString| {
-        let word = word.to_string_lossy();
-        word == "--supervise" || word.starts_with("--supervise=")
+/// The own command line without what is not for the child. What takes the job by force is for the `first` one only.
+fn child_arguments(own: impl Iterator<Item = OsString>, first: bool) -> Vec<OsString> {
+    let kept = |word: &OsString| match &*word.to_string_lossy() {
+        "--supervise" => false,
+        "--restart" | "--takeover" => first,
+        word => !word.starts_with("--supervise="),
     };
-    own.filter(|word| !supervises(word)).collect()
+    own.filter(kept).collect()
 }
 
 /// Waits for the child's end and passes signals on meanwhile. Also tells whether one of them asked for the end.
@@ -125,10 +136,10 @@ mod tests {
 
     #[test]
     fn the_child_gets_the_same_words_but_one() {
-        let words =
-            ["--store", "s", "run", "a.sql", "--supervise=3", "--var", "a=--supervise", "--supervise"];
-        let child = child_arguments(words.iter().map(OsString::from));
-        assert_eq!(child, ["--store", "s", "run", "a.sql", "--var", "a=--supervise"]);
+        let words = ["--store", "s", "run", "a.sql", "--supervise=3", "--var", "a=--supervise", "--restart"];
+        let child = |first| child_arguments(words.iter().map(OsString::from), first);
+        assert_eq!(child(true), ["--store", "s", "run", "a.sql", "--var", "a=--supervise", "--restart"]);
+        assert_eq!(child(false), ["--store", "s", "run", "a.sql", "--var", "a=--supervise"]);
     }
 
     #[test]

@@ -197,3 +197,18 @@ fn a_supervisor_gives_up_after_its_last_start() {
     let never = desk.run(&["run", "a.sql", "--supervise=0"]);
     assert!(never.code == Some(1) && !never.stderr.contains("notice: "), "{never:?}");
 }
+
+/// What was finished in the new run is not done once more because its process died.
+#[test]
+fn a_supervised_restart_begins_one_new_run() {
+    let desk = Desk::new();
+    desk.write("a.sql", "SELECT 1; SELECT * FROM nowhere;");
+    desk.run(&["run", "a.sql"]);
+    let ran = desk.run(&["run", "a.sql", "--restart", "--supervise=1"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("step 1/2: skipped, done before"), "{ran:?}");
+    assert_eq!(
+        desk.rows("SELECT count(DISTINCT run) AS runs, max(drivers) AS drivers FROM milepost.jobs"),
+        ["2,2"]
+    );
+}

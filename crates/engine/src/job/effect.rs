@@ -93,56 +93,69 @@ fn of_datafusion(statement: &DFStatement, prepared: &mut Prepared) -> Effect {
 /// Statements that DataFusion refuses are not told apart: they fail before they have an effect.
 fn of_sql(statement: &SqlStatement, prepared: &mut Prepared) -> Effect {
     use SqlStatement as S;
-    let state = Effect::Always(StepKind::State);
     match statement {
         S::Query(query) => match query.body.as_ref() {
-            SetExpr::Select(select) if select.into.is_some() => state,
+            SetExpr::Select(select) if select.into.is_some() => Effect::Always(StepKind::State),
             SetExpr::Insert(inner) | SetExpr::Update(inner) | SetExpr::Delete(inner) => {
                 of_sql(inner, prepared)
             }
             _ => Effect::Always(StepKind::Query),
         },
-        S::ShowFunctions { .. }
-        | S::ShowVariable { .. }
-        | S::ShowVariables { .. }
-        | S::ShowCreate { .. }
-        | S::ShowColumns { .. }
-        | S::ShowDatabases { .. }
-        | S::ShowSchemas { .. }
-        | S::ShowTables { .. }
-        | S::ShowViews { .. }
-        | S::ExplainTable { .. } => Effect::Always(StepKind::Query),
-        S::Explain { analyze, statement, .. } => {
-            if *analyze {
-                of_sql(statement, prepared)
-            } else {
-                Effect::Always(StepKind::Query)
-            }
-        }
-        S::Set(_)
-        | S::Use(_)
-        | S::CreateView(_)
-        | S::CreateTable(_)
-        | S::CreateSchema { .. }
-        | S::CreateDatabase { .. }
-        | S::CreateFunction(_)
-        | S::DropFunction(_)
-        | S::Deallocate { .. }
-        | S::StartTransaction { .. }
-        | S::Commit { .. }
-        | S::Rollback { .. } => state,
-        S::Drop { object_type: ObjectType::Table | ObjectType::View | ObjectType::Schema, .. } => state,
+        S::Explain { analyze: true, statement, .. } => of_sql(statement, prepared),
         S::Prepare { name, statement, .. } => {
             let effect = of_sql(statement, prepared);
             prepared.insert(name.value.to_ascii_lowercase(), effect);
-            state
+            Effect::Always(StepKind::State)
         }
         S::Execute { name: Some(name), .. } => {
             let known = prepared.get(&name.to_string().replace('"', "").to_ascii_lowercase());
             known.cloned().unwrap_or(Effect::Always(StepKind::OtherEffect))
         }
-        _ => changed_table(statement).map_or(Effect::Always(StepKind::OtherEffect), Effect::Changes),
+        statement if shows(statement) => Effect::Always(StepKind::Query),
+        statement if changes_the_session(statement) => Effect::Always(StepKind::State),
+        statement => match changed_table(statement) {
+            Some(table) => Effect::Changes(table),
+            None => Effect::Always(StepKind::OtherEffect),
+        },
     }
+}
+
+fn shows(statement: &SqlStatement) -> bool {
+    use SqlStatement as S;
+    matches!(
+        statement,
+        S::ShowFunctions { .. }
+            | S::ShowVariable { .. }
+            | S::ShowVariables { .. }
+            | S::ShowCreate { .. }
+            | S::ShowColumns { .. }
+            | S::ShowDatabases { .. }
+            | S::ShowSchemas { .. }
+            | S::ShowTables { .. }
+            | S::ShowViews { .. }
+            | S::ExplainTable { .. }
+            | S::Explain { .. }
+    )
+}
+
+fn changes_the_session(statement: &SqlStatement) -> bool {
+    use SqlStatement as S;
+    matches!(
+        statement,
+        S::Set(_)
+            | S::Use(_)
+            | S::CreateView(_)
+            | S::CreateTable(_)
+            | S::CreateSchema { .. }
+            | S::CreateDatabase { .. }
+            | S::CreateFunction(_)
+            | S::DropFunction(_)
+            | S::Deallocate { .. }
+            | S::StartTransaction { .. }
+            | S::Commit { .. }
+            | S::Rollback { .. }
+            | S::Drop { object_type: ObjectType::Table | ObjectType::View | ObjectType::Schema, .. }
+    )
 }
 
 /// The table whose rows a statement changes.

@@ -17,6 +17,38 @@
 //!
 //! Steps that make checkpoints count exactly once. COPY and INSERT into foreign tables may be repeated if their driver died
 //! in the middle: at least once.
+//!
+//! ```
+//! use datafusion::config::ConfigOptions;
+//! use milepost::job::{JobName, JobOptions, JobRunner, JobScript, JobStart, JobStep, StepHost, Variables};
+//! use milepost::{Session, Store, StoreOptions};
+//!
+//! struct Quiet;
+//!
+//! impl StepHost for Quiet {
+//!     async fn run(&mut self, session: &Session, step: &JobStep) -> datafusion::error::Result<Option<u64>> {
+//!         let rows = session.execute(&step.statement).await?.collect().await?;
+//!         Ok(Some(rows.iter().map(|batch| batch.num_rows() as u64).sum()))
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open("memory://jobs", StoreOptions::default()).await?;
+//! let text = "CHECKPOINT squares AS SELECT i * i AS square FROM range(1, 4) AS t(i); SELECT * FROM squares";
+//! let script = JobScript::parse(text, &Variables::default(), &ConfigOptions::default())?;
+//! let name = JobName::parse("nightly")?;
+//! match JobRunner::start(&store, &name, script, JobOptions::default()).await? {
+//!     JobStart::Held { by, .. } => println!("process {} has it", by.owner.pid),
+//!     JobStart::Driving(job) => {
+//!         let session = Session::builder().with_store(store).with_run(job.run_pin()).build().await?;
+//!         let report = job.run(&session, &mut Quiet).await?;
+//!         assert_eq!(report.steps[1].rows, Some(3));
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod effect;
 mod heartbeat;
@@ -27,7 +59,7 @@ mod script;
 mod turn;
 mod variables;
 
-pub use milepost_store::{JobName, StepKind, StepOutcome};
+pub use milepost_store::{Epoch, Holder, JobName, RunId, Sign, SnapshotRef, StepKind, StepOutcome};
 pub use report::{JobReport, StepHost, StepPassed, StepReport};
 pub use runner::{JobOptions, JobRunner, JobStart};
 pub use script::{JobScript, JobStep};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt};
 use milepost_store::{
-    CheckpointName, FinishedStep, SnapshotRef, StepKind, StepOutcome, StepRecord, Store, Version,
+    BegunStep, CheckpointName, FinishedStep, SnapshotRef, StepKind, StepOutcome, StepRecord, Store, Version,
 };
 
 use super::script::{JobScript, JobStep};
@@ -37,7 +37,7 @@ pub(super) struct Plan {
 type Newest = BTreeMap<CheckpointName, Version>;
 
 impl Plan {
-    /// Looks which checkpoints of finished steps are still there, and decides.
+    /// Looks which checkpoints of finished steps are still there, and decides. `begun` was begun, and perhaps done.
     ///
     /// # Errors
     /// [`Error::JobEdited`]; a log that cannot be read.
@@ -45,45 +45,43 @@ impl Plan {
         store: &Store,
         script: &JobScript,
         finished: &[FinishedStep],
+        begun: Option<&BegunStep>,
     ) -> Result<Self, Error> {
-        let names: BTreeSet<_> = finished
-            .iter()
-            .filter_map(|done| done.step.checkpoint.as_ref())
-            .map(|s| s.checkpoint.clone())
-            .collect();
+        let made = finished.iter().filter_map(|done| done.step.checkpoint.as_ref());
+        let names: BTreeSet<_> = made.map(|made| made.checkpoint.clone()).collect();
         let newest = futures::stream::iter(names).map(|name| async move {
             let live = store.live(&name).await?;
             let newest = live.iter().map(|live| live.version).max();
             Ok::<_, milepost_store::Error>(newest.map(|newest| (name, newest)))
         });
         let newest: Vec<_> = newest.buffered(LOOKS).try_collect().await?;
-        Self::decide(script, finished, &newest.into_iter().flatten().collect())
+        Self::decide(script, finished, begun, &newest.into_iter().flatten().collect())
     }
 
-    fn decide(script: &JobScript, finished: &[FinishedStep], newest: &Newest) -> Result<Self, Error> {
-        let records: BTreeMap<u64, &StepRecord> =
-            finished.iter().map(|done| (done.step.index, &done.step)).collect();
-        let done: Vec<&StepRecord> = script
-            .steps()
-            .iter()
-            .map_while(|step| {
-                records.get(&step.index).copied().filter(|record| record.identity == step.identity)
-            })
-            .collect();
+    fn decide(
+        script: &JobScript,
+        finished: &[FinishedStep],
+        begun: Option<&BegunStep>,
+        newest: &Newest,
+    ) -> Result<Self, Error> {
+        let steps = script.steps();
+        let done = done_already(steps, finished);
         refuse_repeated_sinks(script, finished, done.len())?;
-        let mut todo: Vec<Todo> = done
-            .iter()
-            .map(|record| match record.kind {
+        let mut todo = vec![Todo::Run; steps.len()];
+        for (todo, record) in todo.iter_mut().zip(&done) {
+            *todo = match record.kind {
                 StepKind::State => Todo::Replay,
                 _ => Todo::Skip((*record).clone()),
-            })
-            .collect();
+            };
+        }
+        // A drop that was begun may have dropped.
+        let begun = steps.get(done.len()).filter(|step| begun.is_some_and(|b| b.identity == step.identity));
+        let reached = done.len() + usize::from(begun.is_some());
         for (at, record) in done.iter().enumerate() {
             if record.kind == StepKind::Checkpoint && !is_there(record, newest) {
-                make_again(&mut todo, script.steps(), at, record);
+                make_again(&mut todo, &steps[..reached], at, record);
             }
         }
-        todo.resize(script.steps().len(), Todo::Run);
         let snapshots = done.iter().filter_map(|record| {
             record.checkpoint.clone().map(|snapshot| (record.index, snapshot, record.outcome))
         });
@@ -122,6 +120,14 @@ impl Plan {
     }
 }
 
+/// The records of the script's first steps, up to the first one that is not finished or was edited.
+fn done_already<'a>(steps: &[JobStep], finished: &'a [FinishedStep]) -> Vec<&'a StepRecord> {
+    let records: BTreeMap<u64, &StepRecord> =
+        finished.iter().map(|done| (done.step.index, &done.step)).collect();
+    let record = |step: &JobStep| records.get(&step.index).copied();
+    steps.iter().map_while(|step| record(step).filter(|record| record.identity == step.identity)).collect()
+}
+
 /// Where an edit would repeat a finished COPY or INSERT, nothing may run.
 fn refuse_repeated_sinks(script: &JobScript, finished: &[FinishedStep], same: usize) -> Result<(), Error> {
     let Some(edited) = script.steps().get(same) else { return Ok(()) };
@@ -148,12 +154,12 @@ fn is_there(record: &StepRecord, newest: &Newest) -> bool {
 
 /// A finished step whose checkpoint is gone is run again; unless the script itself dropped it later, and nothing that is
 /// done again for the session stands between. If something does, the drop is run again too.
-fn make_again(todo: &mut [Todo], steps: &[JobStep], at: usize, record: &StepRecord) {
+fn make_again(todo: &mut [Todo], reached: &[JobStep], at: usize, record: &StepRecord) {
     let name = record.checkpoint.as_ref().map(|made| &made.checkpoint);
-    let dropped = (at + 1..todo.len()).find(|later| steps[*later].drops() == name && name.is_some());
+    let dropped = (at + 1..reached.len()).find(|later| reached[*later].drops() == name && name.is_some());
     if let Some(dropped) = dropped {
-        let replayed = |step: usize| todo[step] == Todo::Replay && steps[step].reads_tables();
-        if !(at..dropped).any(replayed) {
+        let needs_it = |step: usize| todo[step] == Todo::Replay && reached[step].reads_tables();
+        if !(at..dropped).any(needs_it) {
             return;
         }
         todo[dropped] = Todo::Run;
@@ -209,7 +215,7 @@ mod tests {
     /// The plan in letters: skip, replay, run.
     fn plan(text: &str, done: usize, live: &[(&str, u64)]) -> String {
         let script = script(text);
-        let plan = Plan::decide(&script, &finished(&script, done), &newest(live)).unwrap();
+        let plan = Plan::decide(&script, &finished(&script, done), None, &newest(live)).unwrap();
         let letter = |todo: &Todo| match todo {
             Todo::Skip(_) => 's',
             Todo::Replay => 'p',
@@ -240,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn a_drop_that_was_begun_may_have_dropped() {
+        let text = "CHECKPOINT a AS SELECT 1; DROP CHECKPOINT a; SELECT 3";
+        let script = script(text);
+        let step = &script.steps()[1];
+        let begun = BegunStep { index: 1, identity: step.identity, kind: StepKind::OtherEffect };
+        let plan = |begun| Plan::decide(&script, &finished(&script, 1), begun, &newest(&[])).unwrap().todo;
+        assert!(matches!(plan(Some(&begun))[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
+        assert!(matches!(plan(None)[..], [Todo::Run, Todo::Run, Todo::Run]));
+    }
+
+    #[test]
     fn a_dropped_checkpoint_that_the_session_needs_is_made_and_dropped_again() {
         let text =
             "CHECKPOINT a AS SELECT 1 AS n; CREATE TABLE t AS SELECT * FROM a; DROP CHECKPOINT a; SELECT 3";
@@ -250,7 +267,7 @@ mod tests {
     fn skipping_ends_at_the_first_edit() {
         let before = script("SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
         let after = script("SELECT 1; CHECKPOINT a AS SELECT 20; SELECT 3");
-        let plan = Plan::decide(&after, &finished(&before, 3), &newest(&[("a", 1)])).unwrap();
+        let plan = Plan::decide(&after, &finished(&before, 3), None, &newest(&[("a", 1)])).unwrap();
         assert!(matches!(plan.todo[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
     }
 
@@ -258,7 +275,7 @@ mod tests {
     fn an_edit_that_would_repeat_a_finished_sink_is_refused() {
         let before = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 3");
         let after = script("SELECT 1;\nCHECKPOINT a AS SELECT 20;\nCOPY a TO 'x'; SELECT 3");
-        let decide = |done| Plan::decide(&after, &finished(&before, done), &newest(&[("a", 1)]));
+        let decide = |done| Plan::decide(&after, &finished(&before, done), None, &newest(&[("a", 1)]));
         decide(2).unwrap();
         let refused = decide(3).unwrap_err();
         assert!(matches!(refused, Error::JobEdited { edited: 2, line: 2, finished: 3 }), "{refused}");
@@ -266,9 +283,9 @@ mod tests {
         assert!(text.contains("step 3") && text.contains("--restart"), "{text}");
         // Cut off behind it, or edited behind it, the script repeats nothing.
         let shorter = script("SELECT 1; CHECKPOINT a AS SELECT 2");
-        Plan::decide(&shorter, &finished(&before, 4), &newest(&[("a", 1)])).unwrap();
+        Plan::decide(&shorter, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
         let longer = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 30; SELECT 4");
-        Plan::decide(&longer, &finished(&before, 4), &newest(&[("a", 1)])).unwrap();
+        Plan::decide(&longer, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
     }
 
     #[test]
@@ -276,7 +293,7 @@ mod tests {
         let text = "CREATE TABLE s AS SELECT * FROM a; CHECKPOINT a AS SELECT 1; CREATE TABLE t AS SELECT * FROM a; \
                     CHECKPOINT a AS SELECT 2; SELECT 3";
         let script = script(text);
-        let mut plan = Plan::decide(&script, &finished(&script, 4), &newest(&[("a", 2)])).unwrap();
+        let mut plan = Plan::decide(&script, &finished(&script, 4), None, &newest(&[("a", 2)])).unwrap();
         let as_of = |plan: &Plan, index| plan.as_of(index).get(&name("a")).copied();
         assert_eq!(as_of(&plan, 0), Some(AsOf::Before(Version(1))));
         assert_eq!(as_of(&plan, 2), Some(AsOf::Exactly(Version(1))));

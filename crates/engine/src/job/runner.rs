@@ -141,7 +141,9 @@ impl JobRunner {
     async fn steps<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<Vec<StepReport>, Error> {
         let steps = self.script.steps();
         let of = steps.len() as u64;
-        let mut plan = Plan::of(session.store(), &self.script, self.driver.finished_steps()).await?;
+        let mut plan =
+            Plan::of(session.store(), &self.script, self.driver.finished_steps(), self.driver.interrupted())
+                .await?;
         self.tell_of_interrupted(host);
         let mut reports = Vec::with_capacity(steps.len());
         for (step, todo) in steps.iter().zip(plan.todo.clone()) {
