@@ -9,6 +9,7 @@
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
 //! - `units`: stages that stopped on the way, and what the next try makes of them.
 //! - `projections`: columns that are redefined by themselves, layer upon layer.
+//! - `jobs`: what a driver of a job makes of what the drivers before it have done.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
 #[cfg(test)]
@@ -25,6 +26,8 @@ mod equivalence;
 mod failing_store;
 #[cfg(test)]
 mod freshness;
+#[cfg(test)]
+mod jobs;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::MaxRows;
 
 use crate::failure::Failure;
+use crate::job::{JobsArgs, RunArgs};
 use crate::oneline::flatten;
 use crate::units::parse_size;
 
@@ -145,6 +146,10 @@ pub(crate) enum Work {
 /// What the program does besides SQL.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Subcommands {
+    /// Run a script as a job: run again after a crash, it goes on where it stopped
+    Run(RunArgs),
+    /// List the runs of jobs, or the runs and steps of one
+    Jobs(JobsArgs),
     /// Make a benchmark's tables as Parquet files
     Datagen(DatagenArgs),
     /// Read every byte of the store and name what is not what was written
@@ -344,6 +349,10 @@ mod tests {
             &["milepost", "datagen", "tpch"],
             &["milepost", "datagen", "tpch", "--out", "x", "--parts", "0"],
             &["milepost", "-p", "/no/such/folder"],
+            &["milepost", "run"],
+            &["milepost", "run", "a.sql", "--supervise", "3"],
+            &["milepost", "run", "a.sql", "--supervise=often"],
+            &["milepost", "-c", "SELECT 1", "run", "a.sql"],
         ] {
             let line = refused(words);
             assert!(!line.contains('\n') && line.contains("--help"), "{words:?}: {line}");

@@ -35,6 +35,30 @@ pub(crate) enum Failure {
     /// The command line asks for something that cannot be.
     #[error("{0}; milepost --help lists what can be given")]
     Usage(String),
+    /// What the command line names cannot be done like this, and nothing was run.
+    #[error("{}", oneline::flatten(.0))]
+    Refused(String),
+    /// What the command line names is not there.
+    #[error("{}", oneline::flatten(.0))]
+    Missing(String),
+    /// Another process has the job.
+    #[error(
+        "process {pid} on {host} has job '{job}' and lives: wait for its end, or take it over with --takeover"
+    )]
+    Held {
+        /// The job.
+        job: String,
+        /// The other process.
+        pid: u32,
+        /// Its host.
+        host: String,
+    },
+    /// A job stopped, and not because of one of its statements.
+    #[error("{}", oneline::flatten(&.0.to_string()))]
+    Job(#[source] Box<milepost::Error>),
+    /// A child that did the work ended like this, and has said why.
+    #[error("the job ended with {0}")]
+    Child(u8),
     /// A statement did not parse or did not run.
     #[error("{place}{}", oneline::describe(source))]
     Statement {
@@ -111,10 +135,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A job that stopped, and not because of one of its statements.
+    pub(crate) fn job(error: milepost::Error) -> Self {
+        Self::Job(Box::new(error))
+    }
+
     /// The code to end with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::Refused(_) => Exit::Usage,
+            Self::Held { .. } => Exit::Held,
+            Self::Job(source) => exit_of_job(source),
+            Self::Child(number) => Exit::OfChild(*number),
             Self::Interrupted => Exit::Interrupted,
             Self::OutputClosed => Exit::OutputClosed,
             Self::Statement { source, .. } if is_damage(source) => Exit::Damaged,
@@ -128,10 +160,20 @@ impl Failure {
     /// Prints the line, unless there is nobody to tell.
     pub(crate) fn report(&self) {
         use std::io::Write;
-        if !matches!(self, Self::OutputClosed) {
+        if !matches!(self, Self::OutputClosed | Self::Child(_)) {
             // A closed stderr leaves nobody to tell that it is closed.
             let _ = writeln!(io::stderr(), "milepost: {self}");
         }
+    }
+}
+
+fn exit_of_job(error: &milepost::Error) -> Exit {
+    match error {
+        milepost::Error::JobFenced { .. } => Exit::Held,
+        // Only another script or command line helps.
+        milepost::Error::JobEdited { .. } => Exit::Usage,
+        error if error.is_damage() => Exit::Damaged,
+        _ => Exit::Failed,
     }
 }
 

@@ -8,7 +8,8 @@
 //!    `print` and `output` write rows to stdout, `notices` write what people should know to stderr.
 //! 5. `failure` turns the first error into one line on stderr and a number of `exit`.
 //!
-//! `datagen`, `demo` and `maintenance` (verify, gc) are commands of their own. All planning, storing and reusing is the engine's part: this
+//! `job` runs scripts that survive their process. `datagen`, `demo` and `maintenance` (verify, gc) are commands of their
+//! own. All planning, storing and reusing is the engine's part: this
 //! crate decides nothing about checkpoints.
 
 mod args;
@@ -18,6 +19,7 @@ mod demo;
 mod exit;
 mod failure;
 mod input;
+mod job;
 mod maintenance;
 mod notices;
 mod object_stores;

@@ -12,16 +12,17 @@ use crate::datagen::{self, Request};
 use crate::demo;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::job::{self, JobsArgs};
 use crate::maintenance;
 use crate::output::Output;
 use crate::print::Printer;
 use crate::run::{Flow, Interrupts, Runner, Script, Source};
-use crate::session_setup::{Setup, absolute};
+use crate::session_setup::{Setup, absolute, enter};
 use crate::shell;
 
 /// Runs the program: reads the process' arguments, does what they say, reports the first failure on stderr as one
-/// line, and returns the exit code: 0 done, 1 a statement failed, 2 the command line is wrong, 4 the store is
-/// damaged, 130 Ctrl-C, 141 the output was closed.
+/// line, and returns the exit code: 0 done, 1 a statement failed, 2 the command line is wrong, 3 another process has
+/// the job, 4 the store is damaged, 130 Ctrl-C, 141 the output was closed.
 pub fn main() -> ExitCode {
     match Args::read().and_then(|args| args.map_or(Ok(()), start)) {
         Ok(()) => Exit::Done.into(),
@@ -61,6 +62,8 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
                 .block_on(datagen::run(&request, &mut interrupts, &mut output, args.output.quiet))
                 .map(|_| ())
         }
+        Some(Subcommands::Run(run)) => job::run(runtime, &args, run, interrupts),
+        Some(Subcommands::Jobs(jobs)) => runtime.block_on(list_jobs(&args, jobs, interrupts)),
         Some(Subcommands::Demo(demo)) => runtime.block_on(demo::run(&args, demo, interrupts)),
         Some(Subcommands::Verify(verify)) => {
             let mut runner = runner(runtime, &args, interrupts)?;
@@ -96,12 +99,7 @@ fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Fail
         *path = absolute(path);
     }
     if let Some(folder) = &args.limits.data_path {
-        std::env::set_current_dir(folder).map_err(|source| Failure::File {
-            operation: "work in",
-            path: folder.clone(),
-            source,
-            next: "give a folder that can be entered",
-        })?;
+        enter(folder)?;
     }
     let session = runtime.block_on(setup.open())?;
     let printer = printer(&args.output);
@@ -113,10 +111,22 @@ fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Fail
     }
 }
 
+async fn list_jobs(args: &Args, jobs: &JobsArgs, interrupts: Interrupts) -> Result<(), Failure> {
+    let profiling = args.output.object_store_profiling;
+    let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
+    let session = setup.open().await?;
+    let mut printer = printer(&args.output);
+    printer.format = jobs.format.unwrap_or(printer.format);
+    let mut runner = Runner { session, printer, interrupts, stores: setup.stores.clone() };
+    job::list(&mut runner, jobs).await
+}
+
 /// Parses all scripts before the first statement of any of them runs.
 async fn scripts(runner: &mut Runner, sources: &[Source]) -> Result<(), Failure> {
+    let config = runner.session.copied_config();
+    let options = config.options();
     let scripts: Vec<Script> =
-        sources.iter().map(|source| Script::parse(&runner.session, source)).collect::<Result<_, _>>()?;
+        sources.iter().map(|source| Script::parse(options, source)).collect::<Result<_, _>>()?;
     for script in &scripts {
         if runner.script(script).await? == Flow::Quit {
             break;

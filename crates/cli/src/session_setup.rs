@@ -24,7 +24,7 @@ use datafusion_cli::object_storage::instrumented::{
     InstrumentedObjectStoreMode, InstrumentedObjectStoreRegistry,
 };
 use datafusion_cli::pool_type::PoolType;
-use milepost::Session;
+use milepost::{Session, SessionBuilder, Store, StoreOptions};
 
 use crate::args::LimitArgs;
 use crate::failure::Failure;
@@ -65,17 +65,42 @@ impl Setup {
     /// # Errors
     /// Limits or settings that cannot be, or a store that cannot be opened.
     pub(crate) async fn open(&self) -> Result<Session, Failure> {
+        self.session(Session::builder().with_store(self.store().await?)).await
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// A store that cannot be opened.
+    pub(crate) async fn store(&self) -> Result<Store, Failure> {
+        let opened = Store::open(&self.store_url, StoreOptions::default()).await;
+        opened.map_err(|error| Failure::Store(Box::new(error.into())))
+    }
+
+    /// Builds the session from `parts`, which hold the store.
+    ///
+    /// # Errors
+    /// Limits or settings that cannot be.
+    pub(crate) async fn session(&self, parts: SessionBuilder) -> Result<Session, Failure> {
         let setup = |error: DataFusionError| Failure::Setup(Box::new(error));
-        let session = Session::builder()
+        let session = parts
             .with_config(self.config().map_err(setup)?)
             .with_runtime(self.runtime().map_err(setup)?)
-            .with_store_url(&self.store_url)
             .build()
             .await
             .map_err(|error| Failure::Store(Box::new(error)))?;
         read_files_by_name(&session);
         register_functions(&session);
         Ok(session)
+    }
+
+    /// The settings that statements are parsed under.
+    ///
+    /// # Errors
+    /// Settings of the environment that cannot be.
+    pub(crate) fn options(&self) -> Result<ConfigOptions, Failure> {
+        let config = self.config().map_err(|error| Failure::Setup(Box::new(error)))?;
+        Ok(config.options().as_ref().clone())
     }
 
     fn config(&self) -> Result<SessionConfig> {
@@ -125,6 +150,19 @@ impl Setup {
 /// A path of the command line as it is meant: beginning in the folder where the program was started.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Goes to a folder of the command line, in which the relative paths of statements begin from here on.
+///
+/// # Errors
+/// A folder that cannot be entered.
+pub(crate) fn enter(folder: &Path) -> std::result::Result<(), Failure> {
+    env::set_current_dir(folder).map_err(|source| Failure::File {
+        operation: "work in",
+        path: folder.to_path_buf(),
+        source,
+        next: "give a folder that can be entered",
+    })
 }
 
 /// A store as it is meant: URLs stay, paths begin where the program was started.

@@ -9,6 +9,10 @@ mod command_line;
 mod data;
 #[path = "program/interrupts.rs"]
 mod interrupts;
+#[path = "program/job_deaths.rs"]
+mod job_deaths;
+#[path = "program/jobs.rs"]
+mod jobs;
 #[path = "program/scripts.rs"]
 mod scripts;
 #[path = "program/support.rs"]

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::config::MilepostConfig;
 use crate::error::{Error, store_error};
 use crate::identity::{Registries, RunPin};
+use crate::job::Turn;
 use crate::scan::FooterCache;
 use crate::stage::ProgressBoard;
 
@@ -77,6 +78,8 @@ pub struct Milepost {
     pub(crate) run: RunPin,
     pub(crate) registries: Registries,
     pub(crate) progress: ProgressBoard,
+    /// What it knows of the job whose steps it runs.
+    pub(crate) turn: Turn,
     /// Names this session within its run: sessions of one run count their steps apart.
     origin: String,
     steps: AtomicU64,
@@ -127,6 +130,7 @@ impl Milepost {
             run,
             registries,
             progress: ProgressBoard::default(),
+            turn: Turn::default(),
             origin,
             steps: AtomicU64::new(0),
             notices: Mutex::default(),
@@ -137,6 +141,14 @@ impl Milepost {
             clean_ups: Mutex::default(),
             repairing: Mutex::default(),
         })
+    }
+
+    /// Makes it a turn at a run that others may take up.
+    pub(crate) fn in_run(mut self, run: RunPin) -> Self {
+        self.origin = format!("{}/{}", run.id, self.store().clock().ulid());
+        self.run = run;
+        self.turn.goes_on = true;
+        self
     }
 
     /// The shared state that a session was built with.
@@ -156,7 +168,7 @@ impl Milepost {
         &self.home.store
     }
 
-    /// The origin of the next commit: run and step name it once and for all, so that a step is never applied twice.
+    /// The origin of the next commit outside of a job: run and step name it once and for all, so that a step is never applied twice.
     pub(crate) fn next_origin(&self) -> Origin {
         Origin { run: self.origin.clone(), step: self.steps.fetch_add(1, Ordering::Relaxed) + 1, node: 0 }
     }

@@ -1,6 +1,7 @@
 //! What can go wrong above the store, named by what the reader should do next.
 
 use datafusion::error::DataFusionError;
+use milepost_store::Holder;
 use thiserror::Error;
 
 /// An error of the engine. It converts into a [`DataFusionError::External`], where [`Error::find`] sees it again.
@@ -140,6 +141,82 @@ pub enum Error {
     Closed {
         /// The name.
         name: String,
+    },
+    /// A job's script without a statement.
+    #[error("the script has no statement: a job needs at least one")]
+    EmptyJob,
+    /// A variable of a script that cannot be.
+    #[error("variable '{name}' cannot be set: {why}")]
+    BadVariable {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A script names a variable that has no value.
+    #[error("line {line}: the script uses ${{{name}}}, which has no value: give it one with --var {name}=…")]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// The line of the script.
+        line: usize,
+    },
+    /// A variable that the script never names.
+    #[error("the script never uses ${{{name}}}: take the variable away, or look how the script spells it")]
+    UnusedVariable {
+        /// Its name.
+        name: String,
+    },
+    /// A statement of a job failed.
+    #[error("step {number} of {of} ({what}) failed: {source}")]
+    JobStep {
+        /// Its number, from 1.
+        number: u64,
+        /// The number of the script's steps.
+        of: u64,
+        /// The statement in a few words.
+        what: String,
+        /// The line of the script on which it begins.
+        line: usize,
+        /// Why.
+        source: Box<DataFusionError>,
+    },
+    /// Another driver took the job over.
+    #[error(
+        "job '{job}' was taken over by process {} on {}: this one stops, and its steps up to here count",
+        by.owner.pid, by.owner.host
+    )]
+    JobFenced {
+        /// The job.
+        job: String,
+        /// Who has it now.
+        by: Box<Holder>,
+    },
+    /// An edit of a job's script would repeat what cannot be taken back.
+    #[error(
+        "step {edited} (line {line}) was edited, and step {finished}, which writes outside of the store, is finished: running it again would write its rows twice. Undo the edit, or begin a new run with --restart"
+    )]
+    JobEdited {
+        /// The number of the first step that differs.
+        edited: u64,
+        /// The line of the script on which it begins.
+        line: usize,
+        /// The number of the first finished COPY or INSERT from there on.
+        finished: u64,
+    },
+    /// A step that is done again for a new session read a version that is gone.
+    #[error(
+        "the version of checkpoint '{name}' that this step read when it ran first is gone, so the session cannot be made again: begin a new run with --restart"
+    )]
+    JobVersionGone {
+        /// The checkpoint.
+        name: String,
+    },
+    /// A part of the engine that this release does not have.
+    #[error("{what} is not part of this release")]
+    NotBuilt {
+        /// The statement or function.
+        what: String,
     },
 }
 

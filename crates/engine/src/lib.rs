@@ -34,6 +34,7 @@ mod context;
 mod dataframe;
 mod error;
 pub mod identity;
+pub mod job;
 pub mod logical;
 mod resolve;
 pub mod scan;

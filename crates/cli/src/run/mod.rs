@@ -5,6 +5,7 @@
 //! 3. [`Interrupts`] lets Ctrl-C end a statement at any moment: its future is dropped, and the session settles what
 //!    the attempt left behind.
 
+mod counter;
 mod interrupt;
 mod runner;
 mod script;
@@ -12,5 +13,5 @@ mod source;
 
 pub(crate) use interrupt::Interrupts;
 pub(crate) use runner::{Flow, Runner};
-pub(crate) use script::Script;
+pub(crate) use script::{Script, Step};
 pub(crate) use source::Source;

@@ -15,6 +15,7 @@ use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistr
 use milepost::Session;
 use milepost::sql::Statement;
 
+use super::counter::{Counter, Shown};
 use super::interrupt::Interrupts;
 use super::script::{Script, Step};
 use super::source::Source;
@@ -49,7 +50,7 @@ impl Runner {
     /// # Errors
     /// The first step that fails.
     pub(crate) async fn source(&mut self, source: &Source) -> Result<Flow, Failure> {
-        let script = Script::parse(&self.session, source)?;
+        let script = Script::parse(self.session.copied_config().options(), source)?;
         self.script(&script).await
     }
 
@@ -92,7 +93,7 @@ impl Runner {
                 .output
                 .take_failure()
                 .unwrap_or_else(|| Failure::Statement { place, source: Box::new(error) })),
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(_)) => Ok(()),
         };
         self.tell_notices();
         outcome
@@ -127,7 +128,7 @@ impl Runner {
         let place = Place { script: String::new(), line: 0 };
         let shown = async {
             let frame = self.session.read_batch(batch)?;
-            let result = open(frame, true, Instant::now()).await?;
+            let (result, _) = open(frame, true, Instant::now()).await?;
             self.printer.print(result).await
         };
         let shown: DataFusionResult<()> = shown.await;
@@ -137,19 +138,25 @@ impl Runner {
         })
     }
 
-    async fn execute_and_print(&mut self, statement: &Statement) -> DataFusionResult<()> {
+    /// Runs one statement and prints its rows. Dropping the future stops it.
+    ///
+    /// # Errors
+    /// The statement's error, or one of writing, which the output tells apart.
+    pub(crate) async fn execute_and_print(&mut self, statement: &Statement) -> DataFusionResult<Shown> {
         let started = Instant::now();
         let progress = Progress::watch(&self.session, self.printer.quiet);
         let frame = object_stores::execute(&self.session, statement).await?;
         let show_all = shows_every_row(statement, frame.logical_plan());
-        let result = open(frame, show_all, started).await?;
+        let (result, shown) = open(frame, show_all, started).await?;
         progress.finish();
         self.tell_notices();
         self.printer.print(result).await?;
-        self.printer.store_requests(&self.stores)
+        self.printer.store_requests(&self.stores)?;
+        Ok(shown.read())
     }
 
-    fn tell_notices(&self) {
+    /// Prints what people should notice.
+    pub(crate) fn tell_notices(&self) {
         let notices = self.session.take_notices();
         if !self.printer.quiet {
             notices::tell(&notices);
@@ -158,7 +165,11 @@ impl Runner {
 }
 
 /// Plans the statement, which writes its checkpoints, and starts it.
-async fn open(frame: DataFrame, show_all: bool, started: Instant) -> DataFusionResult<ResultSet> {
+async fn open(
+    frame: DataFrame,
+    show_all: bool,
+    started: Instant,
+) -> DataFusionResult<(ResultSet, Arc<Counter>)> {
     let task = Arc::new(frame.task_ctx());
     let plan = frame.create_physical_plan().await?;
     let endless = plan.boundedness().is_unbounded();
@@ -168,7 +179,8 @@ async fn open(frame: DataFrame, show_all: bool, started: Instant) -> DataFusionR
     let stream = execute_stream(plan, Arc::clone(&task))?;
     let format_options = task.session_config().options().format.clone();
     let memory = Arc::clone(task.memory_pool());
-    Ok(ResultSet { stream, endless, show_all, format_options, memory, started })
+    let (stream, counter) = Counter::watch(stream);
+    Ok((ResultSet { stream, endless, show_all, format_options, memory, started }, counter))
 }
 
 /// Whether somebody who asked for this wants to see all of it: plans, descriptions and settings.

@@ -1,7 +1,7 @@
 //! A script is SQL statements and backslash commands. All of it is parsed before any of it runs.
 
+use datafusion::config::ConfigOptions;
 use datafusion::error::DataFusionError;
-use milepost::Session;
 use milepost::sql::Statement;
 
 use super::source::Source;
@@ -38,16 +38,14 @@ impl Script {
     ///
     /// # Errors
     /// The first statement or command that does not parse, with its line.
-    pub(crate) fn parse(session: &Session, source: &Source) -> Result<Self, Failure> {
-        let options = session.context().copied_config();
-        let dialect = input::dialect(&options.options().sql_parser.dialect);
+    pub(crate) fn parse(options: &ConfigOptions, source: &Source) -> Result<Self, Failure> {
+        let dialect = input::dialect(&options.sql_parser.dialect);
         let ends_statement = |text: &str| input::state(text, &*dialect) != Input::Open;
         let mut steps = Vec::new();
         for chunk in chunks(&source.text, ends_statement) {
             match chunk {
                 Chunk::Sql { first_line, text } => {
-                    let statements = session
-                        .statements(&text)
+                    let statements = milepost::sql::parse(&text, options)
                         .map_err(|error| misplaced(&source.name, first_line, error))?;
                     steps.extend(statements.into_iter().map(|mut statement| {
                         statement.line += first_line - 1;

@@ -7,6 +7,7 @@
 //!     milepost                  system tables and single versions
 //! ```
 
+mod jobs;
 mod schema;
 mod system;
 mod wrap;

@@ -11,6 +11,7 @@ use milepost_store::CheckpointName;
 
 use crate::context::Milepost;
 use crate::error::{Error, store_error};
+use crate::job::AsOf;
 use crate::scan::{SnapshotTable, named_scan};
 
 #[derive(Debug)]
@@ -28,6 +29,9 @@ impl CheckpointSchema {
         // A word that is no checkpoint's name was never meant as one.
         let Ok(name) = CheckpointName::parse(name) else { return Ok(None) };
         let home = &self.milepost.home;
+        if let Some(as_of) = self.milepost.turn.as_of(&name) {
+            return self.as_it_was(&name, as_of).await.map(Some);
+        }
         match home.store.newest(&name).await.map_err(store_error)? {
             Some(snapshot) => {
                 self.milepost.remember(name.as_str());
@@ -35,6 +39,30 @@ impl CheckpointSchema {
             }
             None => Ok(None),
         }
+    }
+}
+
+impl CheckpointSchema {
+    /// The version that a name stood for when a step of a job ran first. The step is done again now and must read the
+    /// same rows, so whether they are stale is not asked.
+    async fn as_it_was(&self, name: &CheckpointName, as_of: AsOf) -> Result<Arc<dyn TableProvider>> {
+        let home = &self.milepost.home;
+        let version = match as_of {
+            AsOf::Exactly(version) => Some(version),
+            AsOf::Before(later) => {
+                let live = home.store.live(name).await.map_err(store_error)?;
+                live.iter().map(|live| live.version).filter(|version| *version < later).max()
+            }
+        };
+        let found = match version {
+            Some(version) => home.store.snapshot(name, version).await.map_err(store_error)?,
+            None => None,
+        };
+        let Some(snapshot) = found else {
+            return Err(Error::JobVersionGone { name: name.to_string() }.into());
+        };
+        self.milepost.remember(name.as_str());
+        named_scan(SnapshotTable::new(home.clone(), snapshot))
     }
 }
 

@@ -1,4 +1,5 @@
-//! The schema `milepost`: `checkpoints`, `snapshots`, `files`, `lineage`, and single versions as `"name@3"`.
+//! The schema `milepost`: `checkpoints`, `snapshots`, `files`, `lineage`, `jobs`, `steps`, and single versions as
+//! `"name@3"`.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use milepost_store::{CheckpointName, Snapshot, Version, Which};
 
+use super::jobs;
 use crate::context::Milepost;
 use crate::error::store_error;
 use crate::scan::{SnapshotTable, named_scan};
@@ -74,10 +76,13 @@ enum SystemKind {
     Snapshots,
     Files,
     Lineage,
+    Jobs,
+    Steps,
 }
 
 impl SystemKind {
-    const ALL: [Self; 4] = [Self::Checkpoints, Self::Snapshots, Self::Files, Self::Lineage];
+    const ALL: [Self; 6] =
+        [Self::Checkpoints, Self::Snapshots, Self::Files, Self::Lineage, Self::Jobs, Self::Steps];
 
     fn name(self) -> &'static str {
         match self {
@@ -85,16 +90,12 @@ impl SystemKind {
             Self::Snapshots => "snapshots",
             Self::Files => "files",
             Self::Lineage => "lineage",
+            Self::Jobs => "jobs",
+            Self::Steps => "steps",
         }
     }
 
     fn schema(self) -> SchemaRef {
-        let text = |name: &str| Field::new(name, DataType::Utf8, true);
-        let number = |name: &str| Field::new(name, DataType::UInt64, false);
-        let time = |name: &str| {
-            Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true)
-        };
-        let flag = |name: &str| Field::new(name, DataType::Boolean, false);
         Arc::new(Schema::new(match self {
             Self::Checkpoints => vec![
                 text("checkpoint"),
@@ -141,16 +142,23 @@ impl SystemKind {
                 number("files"),
                 text("note"),
             ],
+            Self::Jobs => jobs::run_fields(),
+            Self::Steps => jobs::step_fields(),
         }))
     }
 
-    fn rows(self, snapshots: &[Found]) -> Vec<ArrayRef> {
-        match self {
-            Self::Checkpoints => checkpoints(snapshots),
-            Self::Snapshots => all_snapshots(snapshots),
-            Self::Files => files(snapshots),
-            Self::Lineage => lineage(snapshots),
-        }
+    /// Reads the logs.
+    async fn rows(self, milepost: &Milepost) -> Result<Vec<ArrayRef>> {
+        let which = if self == Self::Checkpoints { Which::Newest } else { Which::All };
+        let snapshots = || live_snapshots(milepost, which);
+        Ok(match self {
+            Self::Checkpoints => checkpoints(&snapshots().await?),
+            Self::Snapshots => all_snapshots(&snapshots().await?),
+            Self::Files => files(&snapshots().await?),
+            Self::Lineage => lineage(&snapshots().await?),
+            Self::Jobs => jobs::run_rows(&jobs::runs(milepost).await?),
+            Self::Steps => jobs::step_rows(&jobs::runs(milepost).await?),
+        })
     }
 }
 
@@ -178,9 +186,7 @@ impl TableProvider for SystemTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let which = if self.kind == SystemKind::Checkpoints { Which::Newest } else { Which::All };
-        let snapshots = live_snapshots(&self.milepost, which).await?;
-        let batch = RecordBatch::try_new(self.schema(), self.kind.rows(&snapshots))?;
+        let batch = RecordBatch::try_new(self.schema(), self.kind.rows(&self.milepost).await?)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
     }
 }
@@ -199,19 +205,35 @@ async fn live_snapshots(milepost: &Milepost, which: Which) -> Result<Vec<Found>>
         .collect())
 }
 
-fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+pub(super) fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+pub(super) fn number(name: &str) -> Field {
+    Field::new(name, DataType::UInt64, false)
+}
+
+pub(super) fn time(name: &str) -> Field {
+    Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true)
+}
+
+fn flag(name: &str) -> Field {
+    Field::new(name, DataType::Boolean, false)
+}
+
+pub(super) fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
     Arc::new(values.map(|value| value.map(Into::into)).collect::<StringArray>())
 }
 
-fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
+pub(super) fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
     Arc::new(values.map(Some).collect::<StringArray>())
 }
 
-fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
+pub(super) fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(UInt64Array::from_iter_values(values))
 }
 
-fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
+pub(super) fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use milepost_store::clock::{Clock, SystemClock};
@@ -35,6 +36,13 @@ pub struct RunPin {
     pub id: String,
     /// What `now()` is within the run: nanoseconds since 1970, UTC. The id stands for it in signatures.
     pub now_ns: i64,
+}
+
+impl RunPin {
+    /// What `now()` is within the run.
+    pub(crate) const fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(self.now_ns)
+    }
 }
 
 /// The identity of one analysed plan at one moment.

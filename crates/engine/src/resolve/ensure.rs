@@ -6,13 +6,15 @@ use std::time::Instant;
 use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
-use milepost_store::Snapshot;
+use milepost_store::{Origin, Snapshot, SnapshotRef, StepOutcome};
 
 use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::Resolver;
 use crate::catalog::refuse_taken;
 use crate::config::{OnDamage, Reuse};
 use crate::error::store_error;
+use crate::job::Found;
+use crate::scan::same_names;
 use crate::stage::{Stage, UnitCounts, Written};
 
 /// How a request was served.
@@ -52,6 +54,20 @@ pub(crate) struct Ensured {
     pub(crate) plan: Option<Arc<dyn ExecutionPlan>>,
 }
 
+impl Ensured {
+    /// What a job keeps of it.
+    pub(crate) fn for_the_job(&self) -> Found {
+        let outcome = match self.outcome {
+            Outcome::Written => StepOutcome::Written,
+            Outcome::Resumed => StepOutcome::Resumed,
+            Outcome::Reused => StepOutcome::Reused,
+            Outcome::Adopted => StepOutcome::Adopted,
+        };
+        let snapshot = SnapshotRef { checkpoint: self.snapshot.name.clone(), version: self.snapshot.version };
+        Found { snapshot, outcome, rows: self.snapshot.manifest.rows, saved_ms: self.saved_ms }
+    }
+}
+
 impl Resolver<'_> {
     /// Serves a request, staging what has no fresh snapshot.
     pub(crate) fn ensure<'f>(&'f self, request: &'f Request<'_>) -> BoxFuture<'f, Result<Ensured>> {
@@ -62,17 +78,18 @@ impl Resolver<'_> {
             }
             let resolved = self.resolve_all(request.plan).await?;
             let prepared = Prepared::of(self, request, resolved).await?;
+            let in_job = || self.milepost.turn.origin(&prepared.name, prepared.identity.fingerprint);
+            let origin = request.origin.clone().or_else(in_job);
             let reusable = match &prepared.verdict {
-                Verdict::Reuse(snapshot) => Some(snapshot),
-                Verdict::Write(_) => None,
+                Verdict::Reuse(snapshot) => Some(snapshot.clone()),
+                Verdict::Write(_) => committed_before(request, &prepared, origin.as_ref()).await?,
             };
             let ensured = match reusable {
-                Some(snapshot) if self.is_whole(request, snapshot).await? => {
-                    reused(snapshot.clone(), started)
-                }
-                Some(_) => self.write(request, prepared, true, started).await?,
-                None => self.write(request, prepared, false, started).await?,
+                Some(snapshot) if self.is_whole(request, &snapshot).await? => reused(snapshot, started),
+                Some(_) => self.write(request, prepared, origin, true, started).await?,
+                None => self.write(request, prepared, origin, false, started).await?,
             };
+            self.milepost.turn.found(ensured.for_the_job());
             if request.home.is(&self.milepost.home) {
                 let name = ensured.snapshot.name.as_str();
                 self.milepost.remember(name);
@@ -98,10 +115,11 @@ impl Resolver<'_> {
         &self,
         request: &Request<'_>,
         prepared: Prepared,
+        origin: Option<Origin>,
         repair: bool,
         started: Instant,
     ) -> Result<Ensured> {
-        let report = self.stage(request, prepared, repair).run().await?;
+        let report = Stage { origin, ..self.stage(request, prepared, repair) }.run().await?;
         let elapsed_ms = elapsed(started);
         let outcome = match report.written {
             Written::Here if report.units.reused > 0 => Outcome::Resumed,
@@ -147,6 +165,21 @@ impl Resolver<'_> {
             origin: request.origin.clone(),
         }
     }
+}
+
+/// What the same step of the same run has committed already, before its driver died: a step commits once, although its
+/// sources have changed since, and although it is forced or reads what it wrote itself.
+async fn committed_before(
+    request: &Request<'_>,
+    prepared: &Prepared,
+    origin: Option<&Origin>,
+) -> Result<Option<Snapshot>> {
+    let Some(origin) = origin else { return Ok(None) };
+    let store = &request.home.store;
+    let live = store.live(&prepared.name).await.map_err(store_error)?;
+    let Some(ours) = live.iter().rfind(|live| live.origin == *origin) else { return Ok(None) };
+    let found = store.snapshot(&prepared.name, ours.version).await.map_err(store_error)?;
+    Ok(found.filter(|snapshot| request.name.is_none() || same_names(prepared.plan.schema(), snapshot)))
 }
 
 fn reused(snapshot: Snapshot, started: Instant) -> Ensured {

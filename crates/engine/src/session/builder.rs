@@ -11,7 +11,7 @@ use super::Session;
 use super::install::install;
 use crate::context::Milepost;
 use crate::error::Error;
-use crate::identity::{FunctionVersions, SourceIdentity};
+use crate::identity::{FunctionVersions, RunPin, SourceIdentity};
 
 /// Parts of a session; each has a default.
 #[derive(Default)]
@@ -22,6 +22,7 @@ pub struct SessionBuilder {
     store: Option<Store>,
     store_url: Option<String>,
     run_id: Option<String>,
+    run: Option<RunPin>,
     sources: Vec<Arc<dyn SourceIdentity>>,
     functions: FunctionVersions,
 }
@@ -63,6 +64,13 @@ impl SessionBuilder {
         Self { run_id: Some(run_id), ..self }
     }
 
+    /// The run that this session is one driver's turn at, with its `now()`: see [`JobRunner`](crate::job::JobRunner). What
+    /// a stage has done when it is stopped is left for the next driver.
+    #[must_use]
+    pub fn with_run(self, run: RunPin) -> Self {
+        Self { run: Some(run), ..self }
+    }
+
     /// One more kind of table that can say which version it is.
     #[must_use]
     pub fn with_source_identity(mut self, identity: Arc<dyn SourceIdentity>) -> Self {
@@ -93,7 +101,11 @@ impl SessionBuilder {
         for identity in self.sources {
             registries.sources = registries.sources.with_first(identity);
         }
-        let milepost = Arc::new(Milepost::new(store, self.run_id, registries)?);
+        let milepost = Milepost::new(store, self.run_id, registries)?;
+        let milepost = Arc::new(match self.run {
+            Some(run) => milepost.in_run(run),
+            None => milepost,
+        });
         let mut state = self.state.unwrap_or_else(|| SessionStateBuilder::new().with_default_features());
         if let Some(config) = self.config {
             state = state.with_config(config);

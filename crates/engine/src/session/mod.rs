@@ -4,22 +4,22 @@ mod builder;
 mod install;
 pub mod maintenance;
 mod rows;
+mod run_time;
 mod statements;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::common::{Result, plan_err};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use milepost_store::Store;
 
 pub use builder::SessionBuilder;
 pub use install::SessionStateBuilderExt;
 
 use crate::context::Milepost;
-use crate::sql::{Statement, parse_script};
+use crate::sql::{Statement, parse};
 use crate::stage::StageProgress;
 
 /// A DataFusion session with checkpoints. Cheap to clone; clones share everything.
@@ -66,6 +66,10 @@ impl Session {
         self.milepost.store()
     }
 
+    pub(crate) fn milepost(&self) -> &Arc<Milepost> {
+        &self.milepost
+    }
+
     /// Runs one statement, Milepost's or DataFusion's.
     ///
     /// Our statements and DataFusion's commands run at once, and the frame holds their result rows. A query runs when its
@@ -89,10 +93,7 @@ impl Session {
     pub fn statements(&self, script: &str) -> Result<Vec<Statement>> {
         let state = self.context.state_ref();
         let state = state.read();
-        let parser = &state.config_options().sql_parser;
-        let dialect = dialect_from_str(parser.dialect)
-            .ok_or_else(|| DataFusionError::Plan(format!("there is no SQL dialect '{}'", parser.dialect)))?;
-        parse_script(script, dialect.as_ref(), parser.recursion_limit.get())
+        parse(script, state.config_options())
     }
 
     /// The stages of this session that run now.

@@ -14,6 +14,7 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
 use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version, Which};
 
+use super::run_time::{at_once, when_collected};
 use super::{Session, rows};
 use crate::catalog::refuse_taken;
 use crate::config::MilepostConfig;
@@ -40,7 +41,7 @@ impl Session {
                     self.checkpoint_names().await;
                 }
                 let plan = self.context.state().statement_to_plan(inner.as_ref().clone()).await?;
-                return Box::pin(self.context.execute_logical_plan(plan)).await;
+                return self.run_plan(plan).await;
             }
             StatementKind::Checkpoint(create) => Box::pin(self.create(create)).await?,
             StatementKind::Refresh { name, force } => Box::pin(self.refresh(name, *force)).await?,
@@ -61,6 +62,17 @@ impl Session {
             }
         };
         self.context.read_batch(batch)
+    }
+
+    /// Runs a plan of DataFusion's; in a job under the run's `now()`.
+    async fn run_plan(&self, plan: LogicalPlan) -> Result<DataFrame> {
+        if !self.milepost.turn.goes_on {
+            return Box::pin(self.context.execute_logical_plan(plan)).await;
+        }
+        let now = self.milepost.run.now();
+        let plan = at_once(plan, now, &self.context.state())?;
+        let frame = Box::pin(self.context.execute_logical_plan(plan)).await?;
+        Ok(when_collected(frame, now))
     }
 
     /// DataFusion's RESET knows the settings of DataFusion only.
@@ -126,14 +138,10 @@ impl Session {
         if !force && freshness(&resolver, &snapshot).await? == Freshness::Fresh {
             let saved_ms = snapshot.manifest.elapsed_ms;
             let (outcome, elapsed_ms) = (Outcome::Reused, 0);
-            return rows::ensured(&Ensured {
-                snapshot,
-                outcome,
-                elapsed_ms,
-                saved_ms,
-                units: UnitCounts::default(),
-                plan: None,
-            });
+            let units = UnitCounts::default();
+            let reused = Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, plan: None };
+            self.milepost.turn.found(reused.for_the_job());
+            return rows::ensured(&reused);
         }
         rows::ensured(&refresh(&resolver, &snapshot, force).await?)
     }

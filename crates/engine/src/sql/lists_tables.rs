@@ -32,13 +32,13 @@ fn in_information_schema(name: &ObjectName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::dialect::GenericDialect;
+    use datafusion::config::ConfigOptions;
 
     use super::*;
-    use crate::sql::{StatementKind, parse_script};
+    use crate::sql::{StatementKind, parse};
 
     fn asks(sql: &str) -> bool {
-        let statements = parse_script(sql, &GenericDialect {}, 50).unwrap();
+        let statements = parse(sql, &ConfigOptions::default()).unwrap();
         let StatementKind::DataFusion(inner) = &statements[0].kind else { panic!("{sql}") };
         lists_tables(inner)
     }

@@ -1,8 +1,9 @@
 //! A script is cut at its top-level semicolons, and every statement is parsed before the first one runs.
 
 use datafusion::common::Result;
+use datafusion::config::ConfigOptions;
 use datafusion::error::DataFusionError;
-use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, dialect_from_str};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::materialized;
@@ -10,15 +11,30 @@ use super::parser::{parse_statement, parse_tokens};
 use super::statement::Statement;
 use super::tokens::{LineIndex, speaks, tokens};
 
-/// Parses every statement of a script.
+/// Parses every statement of a script, in the dialect and within the limits of `options`.
 ///
 /// # Errors
 /// The first statement that does not parse, with its line.
-pub(crate) fn parse_script(
-    script: &str,
-    dialect: &dyn Dialect,
-    recursion_limit: usize,
-) -> Result<Vec<Statement>> {
+pub fn parse(script: &str, options: &ConfigOptions) -> Result<Vec<Statement>> {
+    parse_script(script, dialect(options)?.as_ref(), options.sql_parser.recursion_limit.get())
+}
+
+/// The tokens of a text: what is left when spaces and comments do not count.
+pub(crate) fn normal_form<'a>(text: &'a str, options: &ConfigOptions) -> Result<Vec<&'a str>> {
+    let tokens = tokens(text, dialect(options)?.as_ref())?;
+    let lines = LineIndex::new(text);
+    let spoken = tokens.iter().filter(|placed| speaks(&placed.token));
+    Ok(spoken
+        .filter_map(|placed| text.get(lines.offset(placed.span.start)..lines.offset(placed.span.end)))
+        .collect())
+}
+
+fn dialect(options: &ConfigOptions) -> Result<Box<dyn Dialect>> {
+    let name = &options.sql_parser.dialect;
+    dialect_from_str(name).ok_or_else(|| DataFusionError::Plan(format!("there is no SQL dialect '{name}'")))
+}
+
+fn parse_script(script: &str, dialect: &dyn Dialect, recursion_limit: usize) -> Result<Vec<Statement>> {
     let tokens = tokens(script, dialect)?;
     let statements = cut(script, &tokens);
     if let [(text, line)] = statements.as_slice()

@@ -12,24 +12,30 @@ use crate::context::Milepost;
 /// The attempts of this process whose stages run.
 static RUNNING: Mutex<BTreeSet<AttemptId>> = Mutex::new(BTreeSet::new());
 
-/// Whether this process began the attempt and its stage has stopped: then nobody needs to wait for its silence.
-pub(super) fn is_gone(record: &AttemptRecord) -> bool {
+/// Whether nobody needs to wait for the attempt's silence: this process began it and its stage has stopped; or an earlier
+/// driver of this job began it, which is dead or fenced.
+pub(super) fn is_gone(record: &AttemptRecord, milepost: &Milepost) -> bool {
     let owner = &record.spec.owner;
     let ours = Owner::here(&owner.run);
-    owner.same_host(&ours) && owner.pid == ours.pid && !RUNNING.lock().contains(&record.attempt)
+    if owner.same_host(&ours) && owner.pid == ours.pid {
+        return !RUNNING.lock().contains(&record.attempt);
+    }
+    milepost.turn.goes_on && owner.run == milepost.run.id
 }
 
-/// Abandons the attempt when the stage is dropped before its end.
+/// Abandons the attempt when the stage is dropped before its end, unless somebody may go on with it.
 pub(super) struct AttemptGuard {
     id: AttemptId,
+    /// Whether its complete units are of use to others.
+    pure: bool,
     attempt: Option<Arc<Attempt>>,
     milepost: Arc<Milepost>,
 }
 
 impl AttemptGuard {
-    pub(super) fn new(attempt: Attempt, milepost: &Arc<Milepost>) -> Self {
+    pub(super) fn new(attempt: Attempt, pure: bool, milepost: &Arc<Milepost>) -> Self {
         RUNNING.lock().insert(attempt.id());
-        Self { id: attempt.id(), attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
+        Self { id: attempt.id(), pure, attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
     }
 
     pub(super) fn attempt(&self) -> Result<Arc<Attempt>> {
@@ -51,7 +57,9 @@ impl AttemptGuard {
 impl Drop for AttemptGuard {
     fn drop(&mut self) {
         RUNNING.lock().remove(&self.id);
-        if let Some(attempt) = self.attempt.take() {
+        // The next driver of a job goes on from the units of this one.
+        let goes_on = self.pure && self.milepost.turn.goes_on;
+        if let Some(attempt) = self.attempt.take().filter(|_| !goes_on) {
             self.milepost.clean_up(abandon(attempt));
         }
     }

@@ -32,8 +32,7 @@ impl Stage<'_> {
     /// The session's state with `now()` as the run has it, for a plan whose checkpoints are scans already.
     fn pinned_state(&self) -> SessionState {
         let mut state = self.state.clone();
-        let now = chrono::DateTime::from_timestamp_nanos(self.milepost.run.now_ns);
-        state.execution_props_mut().query_execution_start_time = Some(now);
+        state.execution_props_mut().query_execution_start_time = Some(self.milepost.run.now());
         state.config_mut().set_extension(Arc::new(ResolvedAlready));
         state
     }

@@ -74,7 +74,7 @@ impl Stage<'_> {
         counters: &StageCounters,
     ) -> Result<bool> {
         let owner = record.spec.owner.clone();
-        let gone = is_gone(&record);
+        let gone = is_gone(&record, self.milepost);
         let mut watch = AttemptWatch::new(&self.home.store, record, &self.owner());
         let mut beat = tokio::time::interval(HEARTBEAT);
         loop {
@@ -117,7 +117,7 @@ impl Stage<'_> {
                 self.config.on_concurrent == OnConcurrent::Wait && found.record.attempt < attempt.id();
             let mut watch = AttemptWatch::new(&self.home.store, found.record.clone(), &self.owner());
             let is_dead = waited_for
-                || is_gone(&found.record)
+                || is_gone(&found.record, self.milepost)
                 || matches!(watch.look().await.map_err(store_error)?, Life::Dead { .. });
             if is_dead {
                 dead.push(found);

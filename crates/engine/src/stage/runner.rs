@@ -107,7 +107,7 @@ impl Stage<'_> {
                 owner: self.owner(),
             };
             let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
-            let guard = AttemptGuard::new(attempt, self.milepost);
+            let guard = AttemptGuard::new(attempt, work.unit_plan.pure, self.milepost);
             let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
             match self.attempt(&guard, &work, schema, &counters).await {
                 Ok(report) if report.written == Written::Here => {

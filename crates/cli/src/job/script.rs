@@ -1,0 +1,112 @@
+//! From a file to a job's script: variables filled in, and all of it parsed.
+
+use std::path::Path;
+
+use datafusion::config::ConfigOptions;
+use milepost::job::{JobName, JobScript, Variables};
+
+use super::arguments::RunArgs;
+use crate::failure::{Failure, Place};
+use crate::run::{Script, Source, Step};
+
+/// A job that is ready to start.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) name: JobName,
+    pub(super) script: JobScript,
+    /// What errors call the script.
+    pub(super) script_name: String,
+}
+
+impl Ready {
+    /// Reads and parses what the command line names. Nothing is run.
+    ///
+    /// # Errors
+    /// A name that no job can have, a file that cannot be read, a variable too few or too many, the first statement that
+    /// does not parse, a script without statements or with backslash commands.
+    pub(super) fn read(args: &RunArgs, options: &ConfigOptions) -> Result<Self, Failure> {
+        let name = match &args.job {
+            Some(name) => JobName::parse(name).map_err(|error| Failure::Refused(error.to_string()))?,
+            None => name_of(&args.file)?,
+        };
+        let mut variables = Variables::default();
+        for variable in &args.variables {
+            let Some((name, value)) = variable.split_once('=') else {
+                return Err(Failure::Usage(format!(
+                    "--var {variable} is no variable: write --var name=value"
+                )));
+            };
+            variables.set(name, value).map_err(refused)?;
+        }
+        let mut source = read(&args.file)?;
+        let named = |error: milepost::Error| Failure::Refused(format!("{}: {error}", source.name));
+        source.text = variables.fill_in(&source.text).map_err(named)?;
+        let script = Script::parse(options, &source)?;
+        let mut statements = Vec::with_capacity(script.steps.len());
+        for step in script.steps {
+            match step {
+                Step::Statement(statement) => statements.push(*statement),
+                Step::Command { line, .. } => {
+                    let what = "a job's script holds SQL only, and this is a command of the shell: take it out, or run the \
+                                script with -f"
+                        .to_string();
+                    return Err(Failure::Command { place: Place { script: script.name, line }, what });
+                }
+            }
+        }
+        let named = |error: milepost::Error| Failure::Refused(format!("{}: {error}", script.name));
+        let job = JobScript::new(statements, &variables, options).map_err(named)?;
+        Ok(Self { name, script: job, script_name: script.name })
+    }
+
+    /// Where a line of the script is.
+    pub(super) fn place(&self, line: usize) -> Place {
+        Place { script: self.script_name.clone(), line }
+    }
+}
+
+/// The name of a job whose script lies here, if none is given: the file's name as far as names allow it.
+fn name_of(file: &Path) -> Result<JobName, Failure> {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let fits = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' };
+    let mut name: String = stem.chars().map(fits).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name.truncate(63);
+    JobName::parse(&name).map_err(|_| {
+        Failure::Refused(format!("{} gives no name for a job: give one with --job NAME", file.display()))
+    })
+}
+
+/// A file that is not there is a mistake of the command line: running the same again cannot help.
+fn read(file: &Path) -> Result<Source, Failure> {
+    if file == Path::new("-") {
+        return Err(Failure::Usage("a job's script is a file, so that it can be run again".to_string()));
+    }
+    Source::file(file).map_err(|failure| Failure::Refused(failure.to_string()))
+}
+
+fn refused(error: milepost::Error) -> Failure {
+    Failure::Refused(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_after_its_file() {
+        for (file, name) in [
+            ("jobs/nightly.sql", "nightly"),
+            ("By-Day 2.v3.sql", "by_day_2_v3"),
+            ("2024.sql", "_2024"),
+            ("straße.sql", "stra_e"),
+            (".sql", "_sql"),
+        ] {
+            assert_eq!(name_of(Path::new(file)).unwrap().as_str(), name, "{file}");
+        }
+        assert_eq!(name_of(Path::new(&"x".repeat(99))).unwrap().as_str().len(), 63);
+        assert!(name_of(Path::new("..")).unwrap_err().to_string().contains("--job"));
+    }
+}

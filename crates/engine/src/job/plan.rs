@@ -1,0 +1,307 @@
+//! What a driver has to do, given what the drivers before it have done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt};
+use milepost_store::{
+    BegunStep, CheckpointName, FinishedStep, SnapshotRef, StepKind, StepOutcome, StepRecord, Store, Version,
+};
+
+use super::script::{JobScript, JobStep};
+use super::turn::AsOf;
+use crate::error::Error;
+
+/// How many logs are looked at side by side.
+const LOOKS: usize = 32;
+
+/// What is to be done with a step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Todo {
+    /// Nothing: it is finished.
+    Skip(StepRecord),
+    /// It is done again, because it changes the session alone. It was recorded before.
+    Replay,
+    /// It is run.
+    Run,
+}
+
+/// What is to be done with each step.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) todo: Vec<Todo>,
+    /// The snapshots of finished steps, in order.
+    snapshots: Vec<(u64, SnapshotRef, StepOutcome)>,
+}
+
+/// The newest live version of each checkpoint that has one.
+type Newest = BTreeMap<CheckpointName, Version>;
+
+impl Plan {
+    /// Looks which checkpoints of finished steps are still there, and decides. `begun` was begun, and perhaps done.
+    ///
+    /// # Errors
+    /// [`Error::JobEdited`]; a log that cannot be read.
+    pub(super) async fn of(
+        store: &Store,
+        script: &JobScript,
+        finished: &[FinishedStep],
+        begun: Option<&BegunStep>,
+    ) -> Result<Self, Error> {
+        let made = finished.iter().filter_map(|done| done.step.checkpoint.as_ref());
+        let names: BTreeSet<_> = made.map(|made| made.checkpoint.clone()).collect();
+        let newest = futures::stream::iter(names).map(|name| async move {
+            let live = store.live(&name).await?;
+            let newest = live.iter().map(|live| live.version).max();
+            Ok::<_, milepost_store::Error>(newest.map(|newest| (name, newest)))
+        });
+        let newest: Vec<_> = newest.buffered(LOOKS).try_collect().await?;
+        Self::decide(script, finished, begun, &newest.into_iter().flatten().collect())
+    }
+
+    fn decide(
+        script: &JobScript,
+        finished: &[FinishedStep],
+        begun: Option<&BegunStep>,
+        newest: &Newest,
+    ) -> Result<Self, Error> {
+        let steps = script.steps();
+        let done = done_already(steps, finished);
+        refuse_repeated_sinks(script, finished, done.len())?;
+        let mut todo = vec![Todo::Run; steps.len()];
+        for (todo, record) in todo.iter_mut().zip(&done) {
+            *todo = match record.kind {
+                StepKind::State => Todo::Replay,
+                _ => Todo::Skip((*record).clone()),
+            };
+        }
+        // A drop that was begun may have dropped.
+        let begun = steps.get(done.len()).filter(|step| begun.is_some_and(|b| b.identity == step.identity));
+        let reached = done.len() + usize::from(begun.is_some());
+        for (at, record) in done.iter().enumerate() {
+            if record.kind == StepKind::Checkpoint && !is_there(record, newest) {
+                make_again(&mut todo, &steps[..reached], at, record);
+            }
+        }
+        let snapshots = done.iter().filter_map(|record| {
+            record.checkpoint.clone().map(|snapshot| (record.index, snapshot, record.outcome))
+        });
+        Ok(Self { todo, snapshots: snapshots.collect() })
+    }
+
+    /// Notes the snapshot of a step that was run now.
+    pub(super) fn ran(&mut self, record: &StepRecord) {
+        self.snapshots.retain(|(index, ..)| *index != record.index);
+        if let Some(snapshot) = &record.checkpoint {
+            self.snapshots.push((record.index, snapshot.clone(), record.outcome));
+        }
+    }
+
+    /// Which versions names stood for when the step at `index` ran first. Later steps may have made newer ones, which a
+    /// step that is done again must not see.
+    pub(super) fn as_of(&self, index: u64) -> BTreeMap<CheckpointName, AsOf> {
+        let mut seen: BTreeMap<CheckpointName, (u64, AsOf)> = BTreeMap::new();
+        for (at, snapshot, outcome) in &self.snapshots {
+            let found = if *at < index || *outcome == StepOutcome::Reused {
+                AsOf::Exactly(snapshot.version)
+            } else {
+                AsOf::Before(snapshot.version)
+            };
+            let better = match seen.get(&snapshot.checkpoint) {
+                None => true,
+                // The last one before the step; where there is none, the first one after it.
+                Some((other, _)) if *at < index => *other >= index || other < at,
+                Some((other, _)) => *other >= index && at < other,
+            };
+            if better {
+                seen.insert(snapshot.checkpoint.clone(), (*at, found));
+            }
+        }
+        seen.into_iter().map(|(name, (_, as_of))| (name, as_of)).collect()
+    }
+}
+
+/// The records of the script's first steps, up to the first one that is not finished or was edited.
+fn done_already<'a>(steps: &[JobStep], finished: &'a [FinishedStep]) -> Vec<&'a StepRecord> {
+    let records: BTreeMap<u64, &StepRecord> =
+        finished.iter().map(|done| (done.step.index, &done.step)).collect();
+    let record = |step: &JobStep| records.get(&step.index).copied();
+    steps.iter().map_while(|step| record(step).filter(|record| record.identity == step.identity)).collect()
+}
+
+/// Where an edit would repeat a finished COPY or INSERT, nothing may run.
+fn refuse_repeated_sinks(script: &JobScript, finished: &[FinishedStep], same: usize) -> Result<(), Error> {
+    let Some(edited) = script.steps().get(same) else { return Ok(()) };
+    let sink = finished
+        .iter()
+        .map(|done| &done.step)
+        .find(|record| record.kind == StepKind::Sink && record.index >= edited.index);
+    match sink {
+        Some(sink) => Err(Error::JobEdited {
+            edited: edited.number(),
+            line: edited.statement.line,
+            finished: sink.index + 1,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn is_there(record: &StepRecord, newest: &Newest) -> bool {
+    record
+        .checkpoint
+        .as_ref()
+        .is_some_and(|made| newest.get(&made.checkpoint).is_some_and(|newest| *newest >= made.version))
+}
+
+/// A finished step whose checkpoint is gone is run again; unless the script itself dropped it later, and nothing that is
+/// done again for the session stands between. If something does, the drop is run again too.
+fn make_again(todo: &mut [Todo], reached: &[JobStep], at: usize, record: &StepRecord) {
+    let name = record.checkpoint.as_ref().map(|made| &made.checkpoint);
+    let dropped = (at + 1..reached.len()).find(|later| reached[*later].drops() == name && name.is_some());
+    if let Some(dropped) = dropped {
+        let needs_it = |step: usize| todo[step] == Todo::Replay && reached[step].reads_tables();
+        if !(at..dropped).any(needs_it) {
+            return;
+        }
+        todo[dropped] = Todo::Run;
+    }
+    todo[at] = Todo::Run;
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::config::ConfigOptions;
+    use milepost_store::Epoch;
+
+    use super::*;
+    use crate::job::Variables;
+
+    fn script(text: &str) -> JobScript {
+        JobScript::parse(text, &Variables::default(), &ConfigOptions::default()).unwrap()
+    }
+
+    fn name(name: &str) -> CheckpointName {
+        CheckpointName::parse(name).unwrap()
+    }
+
+    /// The first `count` steps of a script as a log has them; each CHECKPOINT wrote the next version of its name.
+    fn finished(script: &JobScript, count: usize) -> Vec<FinishedStep> {
+        let mut versions: BTreeMap<CheckpointName, u64> = BTreeMap::new();
+        let record = |step: &JobStep| {
+            let checkpoint = step.what().strip_prefix("CHECKPOINT ").map(|made| {
+                let version = versions.entry(name(made)).or_default();
+                *version += 1;
+                SnapshotRef { checkpoint: name(made), version: Version(*version) }
+            });
+            let outcome = if checkpoint.is_some() { StepOutcome::Written } else { StepOutcome::Done };
+            StepRecord {
+                index: step.index,
+                identity: step.identity,
+                kind: step.kind(),
+                outcome,
+                checkpoint,
+                rows: None,
+                elapsed_ms: 5,
+                saved_ms: 0,
+            }
+        };
+        let records = script.steps().iter().take(count).map(record);
+        records.map(|step| FinishedStep { step, epoch: Epoch(1), written_ms: 0 }).collect()
+    }
+
+    fn newest(versions: &[(&str, u64)]) -> Newest {
+        versions.iter().map(|(n, version)| (name(n), Version(*version))).collect()
+    }
+
+    /// The plan in letters: skip, replay, run.
+    fn plan(text: &str, done: usize, live: &[(&str, u64)]) -> String {
+        let script = script(text);
+        let plan = Plan::decide(&script, &finished(&script, done), None, &newest(live)).unwrap();
+        let letter = |todo: &Todo| match todo {
+            Todo::Skip(_) => 's',
+            Todo::Replay => 'p',
+            Todo::Run => 'r',
+        };
+        plan.todo.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn state_is_replayed_and_what_is_finished_is_skipped() {
+        let text = "SET datafusion.execution.batch_size = 9; CHECKPOINT a AS SELECT 1; SELECT 2; COPY a TO 'x'; SELECT 3";
+        assert_eq!(plan(text, 0, &[]), "rrrrr");
+        assert_eq!(plan(text, 4, &[("a", 1)]), "psssr");
+        assert_eq!(plan(text, 5, &[("a", 7)]), "pssss");
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_gone_is_made_again_alone() {
+        let text = "CHECKPOINT a AS SELECT 1; CHECKPOINT b AS SELECT 2; COPY a TO 'x'; SELECT 3";
+        assert_eq!(plan(text, 3, &[("b", 1)]), "rssr");
+    }
+
+    #[test]
+    fn a_checkpoint_that_the_script_dropped_itself_is_not_missed() {
+        let text = "CHECKPOINT a AS SELECT 1; CHECKPOINT b AS SELECT * FROM a; DROP CHECKPOINT a; SELECT 3";
+        assert_eq!(plan(text, 3, &[("b", 1)]), "sssr");
+        assert_eq!(plan(text, 2, &[("b", 1)]), "rsrr", "it was not the script that dropped it");
+    }
+
+    #[test]
+    fn a_drop_that_was_begun_may_have_dropped() {
+        let text = "CHECKPOINT a AS SELECT 1; DROP CHECKPOINT a; SELECT 3";
+        let script = script(text);
+        let step = &script.steps()[1];
+        let begun = BegunStep { index: 1, identity: step.identity, kind: StepKind::OtherEffect };
+        let plan = |begun| Plan::decide(&script, &finished(&script, 1), begun, &newest(&[])).unwrap().todo;
+        assert!(matches!(plan(Some(&begun))[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
+        assert!(matches!(plan(None)[..], [Todo::Run, Todo::Run, Todo::Run]));
+    }
+
+    #[test]
+    fn a_dropped_checkpoint_that_the_session_needs_is_made_and_dropped_again() {
+        let text =
+            "CHECKPOINT a AS SELECT 1 AS n; CREATE TABLE t AS SELECT * FROM a; DROP CHECKPOINT a; SELECT 3";
+        assert_eq!(plan(text, 3, &[]), "rprr");
+    }
+
+    #[test]
+    fn skipping_ends_at_the_first_edit() {
+        let before = script("SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
+        let after = script("SELECT 1; CHECKPOINT a AS SELECT 20; SELECT 3");
+        let plan = Plan::decide(&after, &finished(&before, 3), None, &newest(&[("a", 1)])).unwrap();
+        assert!(matches!(plan.todo[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
+    }
+
+    #[test]
+    fn an_edit_that_would_repeat_a_finished_sink_is_refused() {
+        let before = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 3");
+        let after = script("SELECT 1;\nCHECKPOINT a AS SELECT 20;\nCOPY a TO 'x'; SELECT 3");
+        let decide = |done| Plan::decide(&after, &finished(&before, done), None, &newest(&[("a", 1)]));
+        decide(2).unwrap();
+        let refused = decide(3).unwrap_err();
+        assert!(matches!(refused, Error::JobEdited { edited: 2, line: 2, finished: 3 }), "{refused}");
+        let text = refused.to_string();
+        assert!(text.contains("step 3") && text.contains("--restart"), "{text}");
+        // Cut off behind it, or edited behind it, the script repeats nothing.
+        let shorter = script("SELECT 1; CHECKPOINT a AS SELECT 2");
+        Plan::decide(&shorter, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
+        let longer = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 30; SELECT 4");
+        Plan::decide(&longer, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
+    }
+
+    #[test]
+    fn a_replay_reads_the_versions_that_it_read_first() {
+        let text = "CREATE TABLE s AS SELECT * FROM a; CHECKPOINT a AS SELECT 1; CREATE TABLE t AS SELECT * FROM a; \
+                    CHECKPOINT a AS SELECT 2; SELECT 3";
+        let script = script(text);
+        let mut plan = Plan::decide(&script, &finished(&script, 4), None, &newest(&[("a", 2)])).unwrap();
+        let as_of = |plan: &Plan, index| plan.as_of(index).get(&name("a")).copied();
+        assert_eq!(as_of(&plan, 0), Some(AsOf::Before(Version(1))));
+        assert_eq!(as_of(&plan, 2), Some(AsOf::Exactly(Version(1))));
+        assert_eq!(as_of(&plan, 4), Some(AsOf::Exactly(Version(2))));
+        // Made again under a new number, that one is what it read.
+        let mut again = finished(&script, 2).remove(1).step;
+        again.checkpoint = Some(SnapshotRef { checkpoint: name("a"), version: Version(3) });
+        plan.ran(&again);
+        assert_eq!(as_of(&plan, 2), Some(AsOf::Exactly(Version(3))));
+    }
+}

@@ -1,0 +1,279 @@
+//! One driver's way through a script.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::error::DataFusionError;
+use milepost_store::{
+    BegunStep, DriveOutcome, Driver, Holder, JobName, Owner, RunId, RunOutcome, SILENCE, Sign, StartOptions,
+    StartOutcome, StepKind, StepOutcome, StepRecord, Store,
+};
+
+use super::effect::Effect;
+use super::heartbeat::Heartbeat;
+use super::plan::{Plan, Todo};
+use super::report::{JobReport, StepHost, StepPassed, StepReport};
+use super::script::{JobScript, JobStep};
+use super::turn::Found;
+use crate::error::Error;
+use crate::identity::RunPin;
+use crate::session::Session;
+use crate::sql::StatementKind;
+
+/// How a job starts.
+#[derive(Debug, Clone)]
+pub struct JobOptions {
+    /// Whether to take the job from a driver that lives. Default: no.
+    pub takeover: bool,
+    /// Whether to begin a new run also where one is unfinished. Default: no.
+    pub restart: bool,
+    /// After how long without a sign of life a driver counts as dead, where no lock tells. Default: [`SILENCE`].
+    pub silence: Duration,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self { takeover: false, restart: false, silence: SILENCE }
+    }
+}
+
+/// Who has the job.
+#[derive(Debug)]
+#[must_use = "another driver may have the job"]
+pub enum JobStart {
+    /// This process.
+    Driving(Box<JobRunner>),
+    /// Another one, which lives.
+    Held {
+        /// That driver.
+        by: Holder,
+        /// What shows that it lives.
+        sign: Sign,
+    },
+}
+
+/// Drives one run of a job. Dropping it frees the job for others.
+#[derive(Debug)]
+pub struct JobRunner {
+    driver: Arc<Driver>,
+    script: JobScript,
+    _heartbeat: Heartbeat,
+}
+
+impl JobRunner {
+    /// Takes the job: a new run, or the unfinished or failed one.
+    ///
+    /// Where no lock tells whether another driver lives, its heartbeat is watched for up to [`JobOptions::silence`].
+    ///
+    /// # Errors
+    /// The store's: see [`Driver::start`].
+    pub async fn start(
+        store: &Store,
+        name: &JobName,
+        script: JobScript,
+        options: JobOptions,
+    ) -> Result<JobStart, Error> {
+        let JobOptions { takeover, restart, silence } = options;
+        let start = StartOptions::new(Owner::here(""), script.digest(), script.variables());
+        let start = StartOptions { takeover, restart, silence, ..start };
+        Ok(match Driver::start(store, name, start).await? {
+            StartOutcome::Held { by, sign } => JobStart::Held { by, sign },
+            StartOutcome::Driving(driver) => {
+                let driver: Arc<Driver> = Arc::from(driver);
+                let heartbeat = Heartbeat::of(&driver);
+                JobStart::Driving(Box::new(Self { driver, script, _heartbeat: heartbeat }))
+            }
+        })
+    }
+
+    /// What [`SessionBuilder::with_run`](crate::SessionBuilder::with_run) needs, so that the session is this run's.
+    #[must_use]
+    pub fn run_pin(&self) -> RunPin {
+        RunPin { id: self.driver.run().to_string(), now_ns: self.driver.now_ms().saturating_mul(1_000_000) }
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run_id(&self) -> RunId {
+        self.driver.run()
+    }
+
+    /// Whether an earlier driver had begun it.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        self.driver.resumed()
+    }
+
+    /// Runs the script to its end, without what is finished. `session` is of this run, and fresh.
+    ///
+    /// Dropping the future stops the step that runs; call [`Self::stop`] then.
+    ///
+    /// # Errors
+    /// [`Error::JobStep`] of the statement that failed; [`Error::JobEdited`], and nothing was run; [`Error::JobFenced`],
+    /// and nothing more is recorded; the store's errors. Unless fenced, the run can be taken up again.
+    pub async fn run<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<JobReport, Error> {
+        let outcome = match self.steps(session, host).await {
+            Ok(steps) => Ok(JobReport { run: self.run_id(), resumed: self.resumed(), steps }),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(report) => {
+                self.recorded(self.driver.finish(RunOutcome::Done, None).await?)?;
+                Ok(report)
+            }
+            Err(fenced @ Error::JobFenced { .. }) => Err(fenced),
+            Err(error) => match self.stop(&reason(&error)).await {
+                Err(fenced @ Error::JobFenced { .. }) => Err(fenced),
+                // What went wrong first says more.
+                Ok(()) | Err(_) => Err(error),
+            },
+        }
+    }
+
+    /// Ends this driver's turn before the end of the script; the next one goes on. `reason` must hold no secrets.
+    ///
+    /// # Errors
+    /// [`Error::JobFenced`]; the store's errors.
+    pub async fn stop(&self, reason: &str) -> Result<(), Error> {
+        self.recorded(self.driver.finish(RunOutcome::Failed, Some(reason.to_string())).await?)
+    }
+
+    async fn steps<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<Vec<StepReport>, Error> {
+        let steps = self.script.steps();
+        let of = steps.len() as u64;
+        let mut plan =
+            Plan::of(session.store(), &self.script, self.driver.finished_steps(), self.driver.interrupted())
+                .await?;
+        self.tell_of_interrupted(host);
+        let mut reports = Vec::with_capacity(steps.len());
+        for (step, todo) in steps.iter().zip(plan.todo.clone()) {
+            let report = match todo {
+                Todo::Skip(record) => StepReport::of_skipped(step, of, &record),
+                Todo::Replay => {
+                    let record = self.step(session, host, step, of, Some(&plan)).await?;
+                    StepReport::of_run(step, of, StepPassed::Replayed, &record)
+                }
+                Todo::Run => {
+                    let record = self.step(session, host, step, of, None).await?;
+                    plan.ran(&record);
+                    self.recorded(self.driver.step(record.clone()).await?)?;
+                    StepReport::of_run(step, of, StepPassed::Ran, &record)
+                }
+            };
+            host.passed(&report);
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    /// Runs one statement. One that is done `again` for the session reads checkpoints as it did first.
+    async fn step<H: StepHost>(
+        &self,
+        session: &Session,
+        host: &mut H,
+        step: &JobStep,
+        of: u64,
+        again: Option<&Plan>,
+    ) -> Result<StepRecord, Error> {
+        let kind = step.effect.kind_in(session).await;
+        if matches!(kind, StepKind::Sink | StepKind::OtherEffect) {
+            let begun = BegunStep { index: step.index, identity: step.identity, kind };
+            self.recorded(self.driver.step_begin(begun).await?)?;
+        }
+        let (clock, turn) = (session.store().clock(), &session.milepost().turn);
+        let began = clock.ticks();
+        let as_of = again.map(|plan| plan.as_of(step.index)).unwrap_or_default();
+        turn.begin_step(&self.run_id().to_string(), step.index, step.identity, as_of);
+        let ran = host.run(session, &self.as_it_can_run(step)).await;
+        let found = turn.end_step();
+        let rows = ran.map_err(|source| Error::JobStep {
+            number: step.number(),
+            of,
+            what: step.what(),
+            line: step.statement.line,
+            source: Box::new(source),
+        })?;
+        let elapsed = clock.ticks().saturating_sub(began);
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        Ok(record(step, kind, rows, elapsed_ms, &found))
+    }
+
+    /// A DROP that an earlier driver began may have dropped already.
+    fn as_it_can_run(&self, step: &JobStep) -> JobStep {
+        let mut step = step.clone();
+        let begun = self.driver.interrupted().is_some_and(|begun| begun.identity == step.identity);
+        if begun && let StatementKind::Drop { if_exists, .. } = &mut step.statement.kind {
+            *if_exists = true;
+        }
+        step
+    }
+
+    /// Names the COPY or INSERT of which nobody knows how far it came.
+    fn tell_of_interrupted<H: StepHost>(&self, host: &mut H) {
+        let Some(begun) = self.driver.interrupted().filter(|begun| begun.kind == StepKind::Sink) else {
+            return;
+        };
+        let step = self.script.steps().iter().find(|step| step.identity == begun.identity);
+        let number = begun.index + 1;
+        host.notice(&match step {
+            Some(step) => format!(
+                "step {number} ({}) was begun before and did not finish: it may have written some of its rows, and is run \
+                 again",
+                step.what()
+            ),
+            None => format!(
+                "step {number} wrote outside of the store, did not finish, and is no part of the script any more: it may \
+                 have written some of its rows"
+            ),
+        });
+    }
+
+    fn recorded(&self, outcome: DriveOutcome) -> Result<(), Error> {
+        match outcome {
+            DriveOutcome::Recorded => Ok(()),
+            DriveOutcome::Fenced(by) => {
+                Err(Error::JobFenced { job: self.driver.name().to_string(), by: Box::new(by) })
+            }
+        }
+    }
+}
+
+/// What the log keeps of a step.
+fn record(step: &JobStep, kind: StepKind, rows: Option<u64>, elapsed_ms: u64, found: &[Found]) -> StepRecord {
+    // A checkpoint is the last that its statement comes to: those that it reads come before it.
+    let made = found.last().filter(|_| kind == StepKind::Checkpoint || matches!(step.effect, Effect::Makes));
+    StepRecord {
+        index: step.index,
+        identity: step.identity,
+        kind,
+        outcome: made.map_or(StepOutcome::Done, |made| made.outcome),
+        checkpoint: made.map(|made| made.snapshot.clone()),
+        rows: made.map_or(rows, |made| Some(made.rows)).filter(|_| kind != StepKind::State),
+        elapsed_ms,
+        saved_ms: found.iter().map(|found| found.saved_ms).sum(),
+    }
+}
+
+/// Why a job stopped, for its log: a statement's error may repeat its text, and so what is secret in it. Our own errors
+/// hold nothing secret.
+fn reason(error: &Error) -> String {
+    let Error::JobStep { number, of, what, source, .. } = error else { return error.to_string() };
+    let why = match Error::find(source) {
+        Some(Error::DataFusion(_)) | None => class(source.find_root()).to_string(),
+        Some(ours) => ours.to_string(),
+    };
+    format!("step {number} of {of} ({what}): {why}")
+}
+
+fn class(error: &DataFusionError) -> &'static str {
+    match error {
+        DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
+            "it could not be planned"
+        }
+        DataFusionError::ResourcesExhausted(_) => "out of memory or disk",
+        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
+            "storage could not be read or written"
+        }
+        _ => "it failed while it ran",
+    }
+}

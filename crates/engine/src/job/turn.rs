@@ -1,0 +1,135 @@
+//! What a session knows of the job whose steps it runs.
+
+use std::collections::BTreeMap;
+
+use milepost_store::{CheckpointName, Digest, Fingerprint, Origin, SnapshotRef, StepOutcome, Version};
+use parking_lot::{Mutex, RwLock};
+
+/// A driver's turn at a run, as its session sees it. Empty in a session outside of any job.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// Whether others may take the run up, so that what a stage has done is left for them.
+    pub(crate) goes_on: bool,
+    step: Mutex<Option<CurrentStep>>,
+    found: Mutex<Vec<Found>>,
+    as_of: RwLock<BTreeMap<CheckpointName, AsOf>>,
+}
+
+/// The step that runs now.
+#[derive(Debug)]
+struct CurrentStep {
+    run: String,
+    index: u64,
+    /// How many nodes of a name and fingerprint have been met: those that differ in their sources alone are told apart.
+    nodes: BTreeMap<(CheckpointName, Fingerprint), u64>,
+}
+
+/// A snapshot that a step made or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) snapshot: SnapshotRef,
+    pub(crate) outcome: StepOutcome,
+    pub(crate) rows: u64,
+    pub(crate) saved_ms: u64,
+}
+
+/// Which version a name stood for when a step ran first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AsOf {
+    /// This one.
+    Exactly(Version),
+    /// The newest one before this one.
+    Before(Version),
+}
+
+impl Turn {
+    /// From here on, commits belong to this step.
+    pub(super) fn begin_step(
+        &self,
+        run: &str,
+        index: u64,
+        identity: Digest,
+        as_of: BTreeMap<CheckpointName, AsOf>,
+    ) {
+        let identity = identity.hex();
+        let run = format!("{run}/{}", identity.get(..16).unwrap_or(&identity));
+        self.found.lock().clear();
+        *self.as_of.write() = as_of;
+        *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new() });
+    }
+
+    /// Ends the step. Gives the snapshots that it made or found, in order.
+    pub(super) fn end_step(&self) -> Vec<Found> {
+        *self.step.lock() = None;
+        self.as_of.write().clear();
+        std::mem::take(&mut self.found.lock())
+    }
+
+    /// The origin of what a checkpoint node of the current step commits. It is the same in every driver of the run: two
+    /// of them meet a step's nodes in the same order.
+    pub(crate) fn origin(&self, name: &CheckpointName, fingerprint: Fingerprint) -> Option<Origin> {
+        let mut step = self.step.lock();
+        let step = step.as_mut()?;
+        let met = step.nodes.entry((name.clone(), fingerprint)).or_default();
+        let mut first = [0; 8];
+        first.copy_from_slice(&fingerprint.digest().as_bytes()[..8]);
+        let node = u64::from_be_bytes(first).wrapping_add(*met);
+        *met += 1;
+        Some(Origin { run: step.run.clone(), step: step.index, node })
+    }
+
+    /// Keeps what the current step made or found.
+    pub(crate) fn found(&self, found: Found) {
+        if self.step.lock().is_some() {
+            self.found.lock().push(found);
+        }
+    }
+
+    /// Which version a name stands for, where the current step is done again for a new session.
+    pub(crate) fn as_of(&self, name: &CheckpointName) -> Option<AsOf> {
+        self.as_of.read().get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> CheckpointName {
+        CheckpointName::parse("a").unwrap()
+    }
+
+    fn fingerprint(of: &str) -> Fingerprint {
+        Fingerprint::from(Digest::of(of.as_bytes()))
+    }
+
+    /// The origins of three nodes of a step; the last two have one query over two sources.
+    fn origins(turn: &Turn, step: &str) -> Vec<Origin> {
+        turn.begin_step("run", 3, Digest::of(step.as_bytes()), BTreeMap::new());
+        let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), fingerprint(of)).unwrap());
+        turn.end_step();
+        origins.to_vec()
+    }
+
+    #[test]
+    fn origins_are_the_same_in_every_driver_and_differ_within_a_step() {
+        let first = origins(&Turn::default(), "step");
+        assert_eq!(first, origins(&Turn::default(), "step"));
+        assert!(first[0] != first[1] && first[1] != first[2]);
+    }
+
+    #[test]
+    fn an_edited_step_has_other_origins() {
+        let turn = Turn::default();
+        assert_ne!(origins(&turn, "step")[0], origins(&turn, "edited")[0]);
+    }
+
+    #[test]
+    fn nothing_is_kept_outside_of_a_step() {
+        let turn = Turn::default();
+        let snapshot = SnapshotRef { checkpoint: name(), version: Version(1) };
+        turn.found(Found { snapshot, outcome: StepOutcome::Written, rows: 1, saved_ms: 0 });
+        assert_eq!(turn.origin(&name(), fingerprint("x")), None);
+        assert_eq!(turn.end_step(), []);
+    }
+}
