@@ -5,6 +5,8 @@
 mod checkpoints;
 #[path = "program/command_line.rs"]
 mod command_line;
+#[path = "program/crowds.rs"]
+mod crowds;
 #[path = "program/data.rs"]
 mod data;
 #[path = "program/interrupts.rs"]

@@ -1,5 +1,7 @@
-//! `milepost demo`: makes a little data, runs the tour over it twice, and shows what the second run did not compute.
+//! `milepost demo`: makes a little data, runs the tour over it twice, and shows what the second run did not compute. Then it
+//! kills a job in the middle of a step, starts it again, and shows what was kept.
 
+mod killed;
 mod report;
 mod tour;
 
@@ -45,7 +47,15 @@ pub(crate) async fn run(args: &Args, demo: &DemoArgs, mut interrupts: Interrupts
 
     let first = tour(&setup, "first run", args, &mut interrupts, &mut output).await?;
     let second = tour(&setup, "second run", args, &mut interrupts, &mut output).await?;
-    output.line(&report::summary(&first, &second, &store))
+    output.line(&report::summary(&first, &second, &store))?;
+
+    let killed = killed::run(&folder, &mut interrupts).await?;
+    output.line(&killed.told())?;
+    if killed.is_same() {
+        return Ok(());
+    }
+    let what = "the rows of the killed job are others: please report this, and keep the folder".to_string();
+    Err(Failure::Unexpected { path: folder, what })
 }
 
 async fn tour(

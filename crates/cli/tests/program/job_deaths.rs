@@ -117,7 +117,7 @@ fn a_job_that_is_killed_ends_as_one_that_is_not() {
     let expected = result(&undisturbed);
     assert!(expected.iter().any(|line| line == "3,2,true\n" || line.ends_with("3,2,true\n")), "{expected:?}");
 
-    let kills = from_environment("MILEPOST_KILLS").unwrap_or(10);
+    let kills = from_environment("MILEPOST_KILLS").unwrap_or(30);
     let seed = from_environment("MILEPOST_SEED").unwrap_or_else(|| RandomState::new().hash_one(0) | 1);
     println!("{kills} kills within {long} ms; MILEPOST_SEED={seed}");
     let (mut dice, mut killed) = (Dice(seed), 0);
