@@ -108,7 +108,9 @@ pub(crate) enum Failure {
     #[error("the output was closed")]
     OutputClosed,
     /// `milepost verify` found what is not what was written.
-    #[error("{objects} objects are not what was written; docs/operations.md says what to do about each")]
+    #[error(
+        "{objects} of the store's objects are not what was written; docs/operations.md says what to do about each"
+    )]
     Damaged {
         /// How many.
         objects: usize,

@@ -142,6 +142,25 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A table or view under the name of a checkpoint.
+    #[error("'{name}' is a checkpoint of this store: choose another name, or DROP CHECKPOINT {name}")]
+    IsCheckpoint {
+        /// The name.
+        name: String,
+    },
+    /// A read by name of a snapshot that cannot be judged, where stale ones are refused.
+    #[error(
+        "whether checkpoint '{name}' version {version} is stale cannot be told here: {why}; \
+         SET milepost.on_stale = 'use' reads it all the same"
+    )]
+    Unjudged {
+        /// The name.
+        name: String,
+        /// The version.
+        version: u64,
+        /// Why not.
+        why: String,
+    },
     /// A job's script without a statement.
     #[error("the script has no statement: a job needs at least one")]
     EmptyJob,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::TableType;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, TableType};
 use milepost_store::CheckpointName;
 
 use crate::context::Milepost;
@@ -143,4 +143,33 @@ fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Optio
     let is_view = futures::FutureExt::now_or_never(schema.table_type(name))
         .is_some_and(|kind| matches!(kind, Ok(Some(TableType::View))));
     Some(if is_view { "view" } else { "table" }.to_string())
+}
+
+/// A table or view of the default schema may not be made under the name of a checkpoint. With `IF NOT EXISTS` nothing would be
+/// made, and the name would silently mean the checkpoint.
+///
+/// # Errors
+/// [`Error::IsCheckpoint`].
+pub(crate) async fn refuse_hiding(
+    milepost: &Milepost,
+    state: &SessionState,
+    plan: &LogicalPlan,
+) -> Result<()> {
+    let name = match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => &create.name,
+        LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => &create.name,
+        LogicalPlan::Ddl(DdlStatement::CreateView(create)) => &create.name,
+        _ => return Ok(()),
+    };
+    let defaults = &state.config_options().catalog;
+    let in_default_schema = name.catalog().is_none_or(|catalog| catalog == defaults.default_catalog)
+        && name.schema().is_none_or(|schema| schema == defaults.default_schema);
+    let Ok(checkpoint) = CheckpointName::parse(name.table()) else { return Ok(()) };
+    if !in_default_schema || table_beneath(milepost, state, checkpoint.as_str()).is_some() {
+        return Ok(());
+    }
+    match milepost.store().newest(&checkpoint).await.map_err(store_error)? {
+        Some(_) => Err(Error::IsCheckpoint { name: checkpoint.to_string() }.into()),
+        None => Ok(()),
+    }
 }

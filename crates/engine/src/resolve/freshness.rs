@@ -160,8 +160,22 @@ pub(crate) async fn mind_staleness(
     }
     let mut refreshed: Vec<Snapshot> = Vec::new();
     for snapshot in named_snapshots_in(plan)? {
-        let Freshness::Stale(why) = freshness(resolver, &snapshot).await? else { continue };
-        let (name, version, why) = (snapshot.name.to_string(), snapshot.version.0, why.join("; "));
+        let (name, version) = (snapshot.name.to_string(), snapshot.version.0);
+        let why = match freshness(resolver, &snapshot).await? {
+            Freshness::Fresh => continue,
+            Freshness::Stale(why) => why.join("; "),
+            // Nobody may take for fresh what nobody can judge.
+            Freshness::Unknown(why) if policy == OnStale::Error => {
+                return Err(Error::Unjudged { name, version, why }.into());
+            }
+            Freshness::Unknown(why) => {
+                let notice = format!(
+                    "whether checkpoint {name} version {version} is stale cannot be told here: {why}"
+                );
+                resolver.milepost.notify(notice);
+                continue;
+            }
+        };
         match policy {
             OnStale::Error => return Err(Error::Stale { name, version, why }.into()),
             OnStale::Refresh => refreshed.push(refresh(resolver, &snapshot, false).await?.snapshot),
@@ -221,7 +235,7 @@ pub(super) fn read_instead(
                 let table = SnapshotTable::named(home.clone(), new.clone());
                 if TableProvider::schema(&table) != provider.schema() {
                     return plan_err!(
-                        "refreshing checkpoint {} changed its columns: run the statement again",
+                        "checkpoint {} has other columns by now: run the statement again, and make views and prepared statements over it anew",
                         new.name
                     );
                 }

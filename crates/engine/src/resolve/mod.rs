@@ -10,6 +10,7 @@ mod explain;
 mod freshness;
 mod planner;
 mod prepare;
+mod rebind;
 mod resolver;
 
 pub(crate) use ensure::{Ensured, Outcome};

@@ -119,13 +119,13 @@ async fn verdict(
                 why.push("its columns have other names".to_string());
             }
             Some(newest) => {
-                if let Some(other) = transparent(request, plan, identity).await? {
+                if let Some(other) = transparent(request, identity).await? {
                     return Ok(Verdict::Reuse(other));
                 }
                 why = what_changed(newest, identity);
             }
             None => {
-                if let Some(other) = transparent(request, plan, identity).await? {
+                if let Some(other) = transparent(request, identity).await? {
                     return Ok(Verdict::Reuse(other));
                 }
                 why.push("it does not exist yet".to_string());
@@ -136,19 +136,13 @@ async fn verdict(
 }
 
 /// A snapshot under another name, where the settings let it serve.
-async fn transparent(
-    request: &Request<'_>,
-    plan: &LogicalPlan,
-    identity: &PlanIdentity,
-) -> Result<Option<Snapshot>> {
-    if request.config.reuse != Reuse::Transparent {
+async fn transparent(request: &Request<'_>, identity: &PlanIdentity) -> Result<Option<Snapshot>> {
+    // Whoever names a checkpoint reads its newest version by that name afterwards: an older one cannot stand in for it.
+    if request.config.reuse != Reuse::Transparent || request.name.is_some() {
         return Ok(None);
     }
     let found = request.home.store.find(identity.signature).await.map_err(store_error)?;
-    // A named checkpoint must exist under its own name, or nobody could read it by that name.
-    Ok(found.filter(|snapshot| {
-        request.name.as_ref().is_none_or(|name| *name == snapshot.name && same_names(plan.schema(), snapshot))
-    }))
+    Ok(found)
 }
 
 /// Why a snapshot's signature is not today's: the query, a setting, a source or the run.

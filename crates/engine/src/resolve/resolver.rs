@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use super::damage::mind_damage;
 use super::freshness::mind_staleness;
 use super::prepare::{Prepared, Request, Verdict};
+use super::rebind::read_newest;
 use crate::context::{Milepost, settings};
 use crate::logical::{Checkpoint, NodeId, checkpoints_in, is_checkpoint};
 use crate::scan::scan_as;
@@ -61,6 +62,8 @@ impl<'a> Resolver<'a> {
     /// Replaces every checkpoint of `plan` by a scan of its snapshot.
     pub(crate) fn resolve<'f>(&'f self, plan: &'f LogicalPlan) -> BoxFuture<'f, Result<Resolved>> {
         Box::pin(async move {
+            let moved = read_newest(self, plan).await?;
+            let plan = moved.as_ref().unwrap_or(plan);
             let repaired = match self.mode {
                 Mode::Stage => mind_damage(self, plan).await?,
                 Mode::Peek => None,

@@ -16,7 +16,7 @@ use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version, Which};
 
 use super::run_time::{at_once, when_collected};
 use super::{Session, rows};
-use crate::catalog::refuse_taken;
+use crate::catalog::{refuse_hiding, refuse_taken};
 use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::{Error, store_error};
@@ -40,7 +40,9 @@ impl Session {
                 if lists_tables(inner) {
                     self.checkpoint_names().await;
                 }
-                let plan = self.context.state().statement_to_plan(inner.as_ref().clone()).await?;
+                let state = self.context.state();
+                let plan = state.statement_to_plan(inner.as_ref().clone()).await?;
+                refuse_hiding(&self.milepost, &state, &plan).await?;
                 return self.run_plan(plan).await;
             }
             StatementKind::Checkpoint(create) => Box::pin(self.create(create)).await?,

@@ -38,6 +38,10 @@ impl AttemptGuard {
         Self { id: attempt.id(), pure, attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
     }
 
+    pub(super) fn id(&self) -> AttemptId {
+        self.id
+    }
+
     pub(super) fn attempt(&self) -> Result<Arc<Attempt>> {
         self.attempt.clone().ok_or_else(|| exec_datafusion_err!("the attempt has ended"))
     }

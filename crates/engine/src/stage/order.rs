@@ -27,11 +27,6 @@ impl RowOrder {
         });
         Self { columns: columns.collect(), sequence: one && (ordering.is_some() || ends_in_sort(asked)) }
     }
-
-    /// Whether rows in another order would be another result.
-    pub(super) fn matters(&self) -> bool {
-        self.sequence || !self.columns.is_empty()
-    }
 }
 
 /// Whether the last thing that the query does to the order of its rows is an ORDER BY.

@@ -10,13 +10,14 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::{Result, internal_err};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::{ExecutionPlanProperties, InputOrderMode};
 
-use super::purity::{Plan, Reason, driving_scan};
+use super::purity::{Plan, Reason, built_in, driving_scan};
 
 /// The partial aggregation that the rest of a plan is built on.
 ///
@@ -33,6 +34,7 @@ pub(super) fn partial_aggregate(plan: &Plan) -> Result<&Plan, Reason> {
             if plan.output_ordering().is_some() {
                 return Err("its groups are made in the order of their rows".to_string());
             }
+            states_can_be_stored(&plan.schema())?;
             driving_scan(aggregate.input())?;
             return Ok(plan);
         }
@@ -46,13 +48,38 @@ pub(super) fn partial_aggregate(plan: &Plan) -> Result<&Plan, Reason> {
 /// Whether a state that was stored and read back leads to the value that it would have led to.
 fn state_is_exact(function: &Arc<AggregateFunctionExpr>) -> Result<(), Reason> {
     let known = matches!(
-        function.fun().name(),
-        "count" | "sum" | "avg" | "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor"
+        built_in(function),
+        Some(
+            "count"
+                | "sum"
+                | "avg"
+                | "min"
+                | "max"
+                | "bool_and"
+                | "bool_or"
+                | "bit_and"
+                | "bit_or"
+                | "bit_xor"
+        )
     );
     if known && !function.is_distinct() && function.order_bys().is_empty() {
         return Ok(());
     }
     Err(format!("the state of {} is kept for one execution only", function.name()))
+}
+
+/// Whether Parquet gives back groups and states of these types. A narrow dictionary does not grow with the groups of a slice.
+fn states_can_be_stored(schema: &Schema) -> Result<(), Reason> {
+    milepost_store::check_schema(schema).map_err(|error| error.to_string())?;
+    let narrow = schema.fields().iter().find(|field| {
+        matches!(field.data_type(), DataType::Dictionary(key, _) if key.primitive_width().is_none_or(|width| width < 4))
+    });
+    match narrow {
+        Some(field) => {
+            Err(format!("the dictionary of {} may be too narrow for the groups of a slice", field.name()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The plan with `states` in the place of its partial aggregation.

@@ -50,7 +50,12 @@ impl Stage<'_> {
                 let plan = state.create_physical_plan(&self.plan).await?;
                 let again =
                     identify(&self.analysed, state, &self.milepost.registries, &self.milepost.run).await?;
-                if again.signature == self.identity.signature || !again.reusable {
+                if again.signature == self.identity.signature {
+                    return Ok(plan);
+                }
+                if !again.reusable {
+                    // Its signature equals no other, so nothing that was computed under another one is mixed in.
+                    self.identity = again;
                     return Ok(plan);
                 }
                 let changes = self

@@ -3,13 +3,16 @@
 //! Whatever is not listed here looks at rows of several slices, or might: its stage is one unit. Each refusal has a
 //! reason that EXPLAIN shows.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
 use datafusion::common::{JoinType, Result};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::AggregateUDF;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -55,6 +58,28 @@ pub(super) fn with_driving_scan(plan: &Plan, scan: &Plan) -> Result<Plan> {
     let mut children: Vec<Plan> = plan.children().into_iter().map(Arc::clone).collect();
     children[child] = with_driving_scan(&children[child], scan)?;
     replace_children_if_necessary(Arc::clone(plan), children)
+}
+
+/// The scans of files that every unit reads besides its slice: those of the left sides of its joins.
+pub(super) fn shared_scans(plan: &Plan) -> Vec<&FileScanConfig> {
+    let Some(child) = driving_child(plan) else { return vec![] };
+    let mut found = Vec::new();
+    for (position, input) in plan.children().into_iter().enumerate() {
+        if position == child {
+            found.extend(shared_scans(input));
+        } else {
+            collect_scans(input, &mut found);
+        }
+    }
+    found
+}
+
+fn collect_scans<'p>(plan: &'p Plan, found: &mut Vec<&'p FileScanConfig>) {
+    let scan = plan.downcast_ref::<DataSourceExec>();
+    found.extend(scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()));
+    for child in plan.children() {
+        collect_scans(child, found);
+    }
 }
 
 /// The child whose rows an operator hands on one by one, whatever partition they are in.
@@ -112,14 +137,15 @@ fn exact(aggregate: &AggregateExec) -> Result<(), Reason> {
         return Err("a LIMIT in an aggregation may choose other groups each time".to_string());
     }
     for function in aggregate.aggr_expr() {
-        let float = |data_type: &DataType| data_type.is_floating();
-        let sums_floats = float(function.field().data_type())
-            && function.expressions().iter().any(|argument| {
-                argument.data_type(&aggregate.input_schema()).map_or(true, |found| float(&found))
+        let arguments = function.expressions();
+        let floats = holds_floats(function.field().data_type())
+            || arguments.iter().any(|argument| {
+                argument.data_type(&aggregate.input_schema()).map_or(true, |found| holds_floats(&found))
             });
-        let same_in_any_order = match function.fun().name() {
-            "count" | "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor" => true,
-            "sum" => !sums_floats,
+        let same_in_any_order = match built_in(function) {
+            Some("count" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor") => true,
+            // The least of floats depends on where the NaNs stand, their sum on what is added first.
+            Some("min" | "max" | "sum") => !floats,
             _ => false,
         };
         if !same_in_any_order {
@@ -127,6 +153,20 @@ fn exact(aggregate: &AggregateExec) -> Result<(), Reason> {
         }
     }
     Ok(())
+}
+
+/// The name of one of DataFusion's own aggregates; `None` for a user's, whatever its name.
+pub(super) fn built_in(function: &AggregateFunctionExpr) -> Option<&str> {
+    static OWN: LazyLock<Vec<Arc<AggregateUDF>>> =
+        LazyLock::new(SessionStateDefaults::default_aggregate_functions);
+    OWN.iter().any(|own| **own == *function.fun()).then(|| function.fun().name())
+}
+
+fn holds_floats(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => holds_floats(values),
+        other => other.is_floating() || other.is_nested(),
+    }
 }
 
 /// An operator's name for people: `SortExec` is a sort.

@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::future::BoxFuture;
 use milepost_store::{
-    Attempt, AttemptId, AttemptSpec, CheckpointName, CommitDraft, CommitOutcome, DataFile, Definition,
-    Error as StoreError, Origin, Parent, Receipt, Snapshot, UnitNumber, UnitPlan, Version,
+    Attempt, AttemptId, AttemptSpec, CheckpointName, CommitDraft, CommitJudge, CommitOutcome, DataFile,
+    Definition, Error as StoreError, Origin, Parent, Receipt, Snapshot, SourceChanged, UnitNumber, UnitPlan,
+    Version,
 };
 
 use super::guard::AttemptGuard;
@@ -109,8 +110,12 @@ impl Stage<'_> {
             let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
             let guard = AttemptGuard::new(attempt, work.unit_plan.pure, self.milepost);
             let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
-            match self.attempt(&guard, &work, schema, &counters).await {
-                Ok(report) if report.written == Written::Here => {
+            let attempted = match self.attempt(&guard, &work, schema, &counters).await {
+                Err(error) => Err(self.blame_sources(error).await),
+                done => done,
+            };
+            match attempted {
+                Ok(report) if report.written == Written::Here && report.snapshot.attempt == guard.id() => {
                     guard.leave();
                     Ok(report)
                 }
@@ -130,6 +135,29 @@ impl Stage<'_> {
                 }
             }
         })
+    }
+
+    /// What a reader says of a file that is not what it was names no source and no way out: say so instead.
+    async fn blame_sources(&self, error: DataFusionError) -> DataFusionError {
+        if Error::find(&error).is_some() {
+            return error;
+        }
+        match self.judge().sources_unchanged().await {
+            Ok(()) => error,
+            Err(SourceChanged { source_name, what }) => {
+                let checkpoint = self.name.clone();
+                store_error(StoreError::SourceChanged { checkpoint, source_name, what })
+            }
+        }
+    }
+
+    fn judge(&self) -> SourceJudge<'_> {
+        SourceJudge {
+            plan: &self.plan,
+            state: self.state,
+            registries: &self.milepost.registries,
+            recorded: &self.identity.sources,
+        }
     }
 
     /// Waits, adopts, writes and commits; again for adopted units that others have closed meanwhile.
@@ -183,10 +211,7 @@ impl Stage<'_> {
         done: BTreeMap<UnitNumber, Receipt>,
     ) -> Result<(Vec<Receipt>, Plan)> {
         let context = Arc::clone(&work.context);
-        let sources = match work.slices {
-            Some(_) => Sources::of(work, work.driving_scan()?, &context)?,
-            None => vec![],
-        };
+        let sources = Sources::of(work, &context)?;
         let units = Units { attempt, context, config: self.config, counters };
         let states = work.rest.as_ref().map(|_| work.plan.schema());
         let batch = Batch {
@@ -195,7 +220,7 @@ impl Stage<'_> {
             slices: work.unit_plan.units.clone(),
             sources,
             schema: states.unwrap_or_else(|| Arc::clone(schema)),
-            ordered: work.rest.is_none() && work.order.matters(),
+            ordered: work.rest.is_none() && work.order.sequence,
             side_by_side: work.side_by_side,
         };
         let receipts = units.run(&batch, done).await?;
@@ -208,7 +233,7 @@ impl Stage<'_> {
             slices: (0..partitions).map(|partition| serde_json::json!({ "states_in": partition })).collect(),
             sources: vec![],
             schema: Arc::clone(schema),
-            ordered: work.order.matters(),
+            ordered: work.order.sequence,
             side_by_side: partitions,
         };
         let receipts = units.run(&batch, BTreeMap::new()).await?;
@@ -233,14 +258,8 @@ impl Stage<'_> {
         Box::pin(async move {
             let manifest = self.manifest(Arc::clone(schema), order, receipts.to_vec(), counters);
             let draft = CommitDraft { manifest, replaces: self.replaces };
-            let judge = SourceJudge {
-                plan: &self.plan,
-                state: self.state,
-                registries: &self.milepost.registries,
-                recorded: &self.identity.sources,
-            };
             let name = || self.name.to_string();
-            match attempt.commit(draft, &judge).await {
+            match attempt.commit(draft, &self.judge()).await {
                 Ok(CommitOutcome::Committed(snapshot) | CommitOutcome::AlreadyCommitted(snapshot)) => {
                     Ok(Committed::Snapshot(snapshot, Written::Here))
                 }

@@ -37,18 +37,20 @@ impl Slices {
             scan.file_groups.iter().filter(|group| !group.is_empty()).cloned().collect();
         let files = whole_files(&groups)?;
         // Ranges of several sorted groups would run into each other.
-        let ordered = scan.preserve_order || !scan.output_ordering.is_empty();
-        if !scan.file_source().is::<ParquetSource>() || (ordered && groups.len() > 1) {
+        if !scan.file_source().is::<ParquetSource>() {
             return Ok(Self { groups });
         }
-        let bytes: u64 = files.iter().map(|file| file.object_meta.size).sum();
-        let units =
-            usize::try_from(bytes.div_ceil(unit_bytes.max(1))).unwrap_or(usize::MAX).max(groups.len());
-        let cut = FileGroupPartitioner::new()
-            .with_target_partitions(units)
-            .with_repartition_file_min_size(0)
-            .repartition_file_groups(&[FileGroup::new(files)]);
-        Ok(Self { groups: cut.unwrap_or(groups) })
+        // Ranges of several sorted groups would run into each other, so each group is cut by itself.
+        let ordered = scan.preserve_order || !scan.output_ordering.is_empty();
+        let whole = if ordered && groups.len() > 1 {
+            groups.iter().map(|group| group.iter().cloned().collect()).collect()
+        } else {
+            vec![files]
+        };
+        let at_least = if whole.len() == 1 { groups.len() } else { 1 };
+        let cut =
+            whole.into_iter().flat_map(|files: Vec<PartitionedFile>| cut_group(files, unit_bytes, at_least));
+        Ok(Self { groups: cut.collect() })
     }
 
     /// The slices of another attempt at the same plan, as its attempt.json has them; `None` if they do not cover exactly
@@ -66,7 +68,8 @@ impl Slices {
             groups.push(FileGroup::new(files.collect::<Option<Vec<_>>>()?));
         }
         let like = Self { groups };
-        let same_files = like.files().keys().eq(known.keys());
+        // In the same order, too: what is one sequence must stay one.
+        let same_files = like.in_order().eq(self.in_order());
         (same_files && whole_files(&like.groups).is_ok()).then_some(like)
     }
 
@@ -100,6 +103,15 @@ impl Slices {
         DataSourceExec::from_data_source(sliced)
     }
 
+    /// The paths of the files, each where its first piece stands.
+    fn in_order(&self) -> impl Iterator<Item = &Path> {
+        let mut before = None;
+        self.groups.iter().flat_map(FileGroup::iter).filter_map(move |file| {
+            let path = &file.object_meta.location;
+            (before.replace(path) != Some(path)).then_some(path)
+        })
+    }
+
     fn files(&self) -> BTreeMap<Path, &PartitionedFile> {
         self.groups
             .iter()
@@ -107,6 +119,18 @@ impl Slices {
             .map(|file| (file.object_meta.location.clone(), file))
             .collect()
     }
+}
+
+/// The files of one group in pieces of about `unit_bytes`, in their order.
+fn cut_group(files: Vec<PartitionedFile>, unit_bytes: u64, at_least: usize) -> Vec<FileGroup> {
+    let bytes: u64 = files.iter().map(PartitionedFile::effective_size).sum();
+    let units = usize::try_from(bytes.div_ceil(unit_bytes.max(1))).unwrap_or(usize::MAX).max(at_least);
+    let group = FileGroup::new(files);
+    let cut = FileGroupPartitioner::new()
+        .with_target_partitions(units)
+        .with_repartition_file_min_size(0)
+        .repartition_file_groups(std::slice::from_ref(&group));
+    cut.unwrap_or_else(|| vec![group])
 }
 
 /// The files that the groups read, each whole, in their order.

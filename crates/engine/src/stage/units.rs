@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use milepost_store::{Attempt, CheckpointName, Error as StoreError, Receipt, UnitNumber};
@@ -131,22 +131,25 @@ impl Batch<'_> {
 /// The files of one slice, as they were when the stage was planned.
 #[derive(Clone)]
 pub(super) struct Sources {
-    store: Arc<dyn ObjectStore>,
-    files: Vec<ObjectMeta>,
+    files: Vec<SourceFile>,
 }
 
 impl Sources {
-    /// The files of each slice of `work`; none for snapshots, whose files never change and are checked as they are read.
-    pub(super) fn of(work: &Work, scan: &FileScanConfig, context: &TaskContext) -> Result<Vec<Self>> {
+    /// The files of each slice of `work`, and those that all units read. Snapshots are left out: their files never change and
+    /// are checked as they are read.
+    pub(super) fn of(work: &Work, context: &TaskContext) -> Result<Vec<Self>> {
         let Some(slices) = &work.slices else { return Ok(vec![]) };
-        if scan.object_store_url.as_str().starts_with(crate::context::STORE_SCHEME) {
-            return Ok(vec![]);
+        let mut shared = Vec::new();
+        for scan in work.shared_scans() {
+            if let Some(store) = source_store(scan, context)? {
+                shared.extend(scan.file_groups.iter().flat_map(|group| files_of(&store, group)));
+            }
         }
-        let store = context.runtime_env().object_store(&scan.object_store_url)?;
-        let files = |unit| slices.group(unit).into_iter().flat_map(|group| group.iter());
-        let of_unit = |unit| Self {
-            store: Arc::clone(&store),
-            files: files(unit).map(|file| file.object_meta.clone()).collect(),
+        let driving = source_store(work.driving_scan()?, context)?;
+        let of_unit = |unit| {
+            let own = driving.as_ref().zip(slices.group(unit));
+            let own = own.map(|(store, group)| files_of(store, group)).unwrap_or_default();
+            Self { files: own.into_iter().chain(shared.iter().cloned()).collect() }
         };
         Ok((0..slices.len()).map(of_unit).collect())
     }
@@ -154,8 +157,8 @@ impl Sources {
     /// Fails if a file is not what it was. A file that was overwritten, read and restored would pass for unchanged at the
     /// commit, which may be hours and another process later.
     async fn look_again(&self, name: &CheckpointName) -> Result<()> {
-        for then in &self.files {
-            let now = self.store.head(&then.location).await;
+        for (store, then) in &self.files {
+            let now = store.head(&then.location).await;
             let what = match &now {
                 Ok(now) if same_object(then, now) => continue,
                 Ok(_) => "it was written to".to_string(),
@@ -166,6 +169,20 @@ impl Sources {
         }
         Ok(())
     }
+}
+
+type SourceFile = (Arc<dyn ObjectStore>, ObjectMeta);
+
+fn files_of(store: &Arc<dyn ObjectStore>, group: &FileGroup) -> Vec<SourceFile> {
+    group.iter().map(|file| (Arc::clone(store), file.object_meta.clone())).collect()
+}
+
+/// Where a scan's files lie; `None` for those of a checkpoint store.
+fn source_store(scan: &FileScanConfig, context: &TaskContext) -> Result<Option<Arc<dyn ObjectStore>>> {
+    if scan.object_store_url.as_str().starts_with(crate::context::STORE_SCHEME) {
+        return Ok(None);
+    }
+    context.runtime_env().object_store(&scan.object_store_url).map(Some)
 }
 
 fn same_object(then: &ObjectMeta, now: &ObjectMeta) -> bool {

@@ -13,7 +13,7 @@ use milepost_store::{Digest, UnitPlan};
 
 use super::order::RowOrder;
 use super::partial::partial_aggregate;
-use super::purity::{Plan, Reason, driving_scan, with_driving_scan};
+use super::purity::{Plan, Reason, driving_scan, shared_scans, with_driving_scan};
 use super::slices::{Slices, without_files};
 
 /// What a stage runs.
@@ -44,6 +44,13 @@ impl Work {
     /// The scan behind the slices.
     pub(super) fn driving_scan(&self) -> Result<&FileScanConfig> {
         scan_of(&self.plan, self.rest.is_some())
+    }
+
+    /// The scans that every unit reads besides its slice.
+    pub(super) fn shared_scans(&self) -> Vec<&FileScanConfig> {
+        let input =
+            if self.rest.is_some() { self.plan.children().first().copied() } else { Some(&self.plan) };
+        input.map(shared_scans).unwrap_or_default()
     }
 
     /// The plan that gives the snapshot's rows.

@@ -1,0 +1,29 @@
+//! Names mean the newest version when a query runs, and not when it was planned.
+//!
+//! A view, a prepared statement and a DataFrame keep the plan that was made when they were made, with the version that a name
+//! stood for then.
+
+use datafusion::common::Result;
+use datafusion::logical_expr::LogicalPlan;
+
+use super::freshness::read_instead;
+use super::resolver::Resolver;
+use crate::error::{Error, store_error};
+use crate::scan::named_snapshots_in;
+
+/// Returns the plan to use instead, where names stand for other versions by now.
+pub(super) async fn read_newest(resolver: &Resolver<'_>, plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let store = resolver.milepost.store();
+    let mut moved = Vec::new();
+    for planned in named_snapshots_in(plan)? {
+        match store.newest(&planned.name).await.map_err(store_error)? {
+            Some(newest) if newest.version == planned.version => {}
+            Some(newest) => moved.push(newest),
+            None => {
+                let (name, store) = (planned.name.to_string(), store.url().to_string());
+                return Err(Error::NoCheckpoint { name, store }.into());
+            }
+        }
+    }
+    if moved.is_empty() { Ok(None) } else { read_instead(plan, &moved, resolver).map(Some) }
+}
