@@ -145,6 +145,9 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
     for abandoned in &garbage.abandoned {
         let why = match abandoned.reason {
             AbandonReason::Silent(silence) => format!("no sign of life for {} seconds", silence.as_secs()),
+            AbandonReason::Surplus(version) => {
+                format!("it has files that its version {version} does not name")
+            }
             AbandonReason::Dropped(version) => format!("its version {version} is dropped"),
         };
         deeds.push(deed("closed", format!("attempt {}", abandoned.attempt), 0, Some(why)));

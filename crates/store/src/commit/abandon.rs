@@ -73,6 +73,7 @@ impl Store {
         name: &CheckpointName,
         attempt: AttemptId,
         began_at: Option<u64>,
+        live_too: bool,
     ) -> Result<bool, Error> {
         let view = View::open(&self.inner, name, began_at.unwrap_or(0)).await?;
         self.close_unless(view, attempt, |view| {
@@ -81,7 +82,9 @@ impl Store {
                 None => view.is_abandoned(attempt),
             };
             let state = view.state();
-            closed || view.committed_by(attempt).is_some_and(|version| state.find(version).is_some())
+            closed
+                || !live_too
+                    && view.committed_by(attempt).is_some_and(|version| state.find(version).is_some())
         })
         .await
     }

@@ -8,7 +8,7 @@ use super::collect::Collector;
 use super::history::{History, Pretended};
 use super::judge::{Records, Standing};
 use super::retention::next_drop;
-use super::{Abandoned, CheckpointGarbage, DropReason, DroppedVersion};
+use super::{AbandonReason, Abandoned, CheckpointGarbage, DropReason, DroppedVersion};
 use crate::error::Error;
 use crate::ids::{AttemptId, Version};
 use crate::log::{LogState, StoredEntry};
@@ -64,7 +64,8 @@ impl Collector<'_> {
                 pretended.abandons.push(*attempt);
             } else {
                 let began_at = records.get(attempt).copied().flatten().map(|begun| begun.began_at);
-                if !self.store.close_for_collection(self.name, *attempt, began_at).await? {
+                let live_too = matches!(reason, AbandonReason::Surplus(_));
+                if !self.store.close_for_collection(self.name, *attempt, began_at, live_too).await? {
                     continue;
                 }
             }

@@ -22,7 +22,7 @@ pub(super) type Records = BTreeMap<AttemptId, Option<Begun>>;
 /// How an attempt stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It committed a snapshot that is there: it is left alone, also what its snapshot does not name.
+    /// It committed a snapshot that is there, and nothing of it is surplus: it is left alone.
     Live(Version),
     /// It is open, and stays so.
     Open(KeptReason),
@@ -61,7 +61,7 @@ fn standing(
         return Standing::Closed(at);
     }
     match history.committed(attempt) {
-        Some((version, true)) => return Standing::Live(version),
+        Some((version, true)) => return live(version, directory, history, options, now),
         // It has ended, so nobody needs to be proven dead: others could never use its units.
         Some((version, false)) => return Standing::ToClose(AbandonReason::Dropped(version)),
         None => {}
@@ -72,6 +72,23 @@ fn standing(
         return Standing::Open(KeptReason::Alive { until: last.after(options.death) });
     }
     Standing::ToClose(AbandonReason::Silent(silent))
+}
+
+/// An attempt whose snapshot is there. What the snapshot does not name (states of an aggregation, files of a twin that lost)
+/// can go once the attempt is closed, and it is closed when its commit is so old that nobody is at work on it any more.
+fn live(
+    version: Version,
+    directory: &Directory,
+    history: &History,
+    options: &GcOptions,
+    now: StoreTime,
+) -> Standing {
+    let unnamed = directory
+        .objects
+        .iter()
+        .any(|found| matches!(found.kind, AttemptObject::Data(_)) && history.file(&found.relative).is_none());
+    let old = directory.last_sign().is_some_and(|last| now.since(last) >= options.grace);
+    if unnamed && old { Standing::ToClose(AbandonReason::Surplus(version)) } else { Standing::Live(version) }
 }
 
 /// A silent attempt is left open while a living one at the same result may be using its units: closing it would make

@@ -88,6 +88,8 @@ pub enum AbandonReason {
     Silent(Duration),
     /// The snapshot that it committed was dropped.
     Dropped(Version),
+    /// It has files that the snapshot that it committed does not name.
+    Surplus(Version),
 }
 
 /// An object that was deleted.

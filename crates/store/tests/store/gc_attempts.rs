@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use milepost_store::gc::{AbandonReason, Abandoned, KeptReason};
-use milepost_store::{CheckpointName, CommitOutcome, DropOutcome, Error, GcOptions, StoreTime, Version};
+use milepost_store::{
+    CheckpointName, CommitOutcome, DropOutcome, Error, GcOptions, StoreTime, VerifyOptions, Version,
+};
 use milepost_testkit::{Fault, Operation, Rule};
 
 use crate::aged::*;
@@ -113,18 +115,39 @@ async fn a_silent_attempt_stays_open_while_a_living_one_at_the_same_result_may_u
     assert_eq!(garbage(&aged.collect().await).abandoned.len(), 2, "both are silent now");
 }
 
+/// A twin ran a unit and lost, or the unit held states from which the snapshot was made: the file is named by nobody. The
+/// attempt is closed a grace period after its last write, and the file goes another one later. The snapshot stays.
 #[tokio::test]
-async fn an_attempt_whose_snapshot_is_there_is_left_alone() {
+async fn what_a_snapshot_does_not_name_goes_in_the_end() {
     let aged = aged().await;
     let (attempt, manifest) = staged(&aged.store, "a", &[1]).await.unwrap();
-    // A twin ran the same unit and lost: its file is named by nobody, and stays until the attempt is closed.
     let orphan = write_file(&attempt, 0, &[1]).await.unwrap();
     let _ = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    let before = aged.contents().await;
+    let report = aged.collect().await;
+    assert_eq!((&garbage(&report).abandoned[..], &garbage(&report).deleted[..]), (&[][..], &[][..]));
+    assert_eq!(aged.contents().await, before, "somebody may still be at work on it");
+    aged.clock.advance(DAY);
+    let reason = AbandonReason::Surplus(Version(1));
+    let report = aged.collect().await;
+    assert_eq!(garbage(&report).abandoned, [Abandoned { attempt: attempt.id(), reason }]);
+    assert!(aged.has(&orphan).await);
+    aged.clock.advance(DAY);
+    aged.collect().await;
+    assert!(!aged.has(&orphan).await);
+    let newest = aged.store.newest(&name()).await.unwrap().unwrap();
+    assert_eq!(read_ids(&aged.store, &newest).await, [1]);
+    assert!(aged.store.verify(VerifyOptions::default()).await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn an_attempt_whose_snapshot_names_all_of_it_is_left_alone() {
+    let aged = aged().await;
+    commit(&aged.store, "1", &[1]).await;
     aged.clock.advance(30 * DAY);
     let before = aged.contents().await;
     let report = aged.collect_with(no_grace()).await;
     assert_eq!((&garbage(&report).abandoned[..], &garbage(&report).deleted[..]), (&[][..], &[][..]));
-    assert!(aged.has(&orphan).await);
     assert_eq!(aged.contents().await, before);
 }
 
