@@ -36,7 +36,7 @@ impl Ready {
                     "--var {variable} is no variable: write --var name=value"
                 )));
             };
-            variables.set(name, value).map_err(refused)?;
+            variables.set(name, value).map_err(|error| Failure::Refused(error.to_string()))?;
         }
         let mut source = read(&args.file)?;
         let named = |error: milepost::Error| Failure::Refused(format!("{}: {error}", source.name));
@@ -85,10 +85,6 @@ fn read(file: &Path) -> Result<Source, Failure> {
         return Err(Failure::Usage("a job's script is a file, so that it can be run again".to_string()));
     }
     Source::file(file).map_err(|failure| Failure::Refused(failure.to_string()))
-}
-
-fn refused(error: milepost::Error) -> Failure {
-    Failure::Refused(error.to_string())
 }
 
 #[cfg(test)]
