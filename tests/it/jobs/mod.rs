@@ -1,0 +1,7 @@
+//! Jobs: what a driver makes of what the drivers before it have done.
+
+mod edits;
+mod once;
+mod replays;
+mod resuming;
+mod support;

@@ -1,0 +1,138 @@
+//! What a step does, it does once; a sink at least once.
+
+use milepost::job::StepOutcome;
+
+use super::support::{Death, dies, parts, process, store, through};
+use crate::support::{number, run, table, value};
+
+/// The process dies when the commit is in the checkpoint's log and the step is not in the job's.
+#[tokio::test]
+async fn a_step_commits_once_whatever_it_is() {
+    for step in ["CHECKPOINT a AS SELECT n + 1 AS n FROM a", "REFRESH CHECKPOINT a FORCE"] {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("CHECKPOINT a AS SELECT 1 AS n; {step}; SELECT * FROM a");
+        dies(dir.path(), &text, Death::After(2)).await;
+        let (host, session) = through(dir.path(), &text).await;
+        assert_eq!((host.passed().as_str(), host.outcomes()[1]), ("srr", StepOutcome::Reused), "{step}");
+        assert_eq!(number(&session, "SELECT count(*) FROM milepost.snapshots").await, 2, "{step}");
+    }
+}
+
+/// What a step has committed stays its result, although its source changed before it was recorded.
+#[tokio::test]
+async fn a_step_that_committed_is_not_computed_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("t.csv");
+    std::fs::write(&data, "n\n1\n").unwrap();
+    let text = format!(
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true');
+         CHECKPOINT a AS SELECT sum(n) AS n FROM t; SELECT * FROM a",
+        data.display()
+    );
+    dies(dir.path(), &text, Death::After(2)).await;
+    std::fs::write(&data, "n\n1\n41\n").unwrap();
+    let (host, session) = through(dir.path(), &text).await;
+    assert_eq!((host.passed().as_str(), host.outcomes()[1]), ("prr", StepOutcome::Reused));
+    assert_eq!(number(&session, "SELECT n FROM a").await, 1);
+    // A new run is another matter.
+    let (_, session) = through(dir.path(), &text).await;
+    assert_eq!(number(&session, "SELECT n FROM a").await, 42);
+}
+
+/// Two nodes of a step whose queries are alike are two results.
+#[tokio::test]
+async fn nodes_of_a_step_that_differ_in_their_sources_alone_are_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CREATE TABLE s AS VALUES (1); CREATE TABLE t AS VALUES (2);
+        CREATE TABLE both AS SELECT a.column1 AS a, b.column1 AS b
+        FROM checkpoint((SELECT * FROM s), 'x') AS a CROSS JOIN checkpoint((SELECT * FROM t), 'x') AS b;
+        SELECT 1";
+    for death in [Death::After(3), Death::Before(4), Death::Never] {
+        let (_, session, _) = process(dir.path(), text, death).await;
+        let both = table(&session, "SELECT a, b FROM both").await.unwrap();
+        let both: Vec<String> = both.rows[0].iter().map(ToString::to_string).collect();
+        assert_eq!(both, ["1", "2"], "{death:?}");
+    }
+}
+
+/// Random numbers hold within the run: a driver that takes over reads those of the first.
+#[tokio::test]
+async fn what_holds_within_a_run_is_not_computed_again_by_its_next_driver() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT r AS SELECT random() AS x; CHECKPOINT s AS SELECT x FROM r; SELECT 3";
+    dies(dir.path(), text, Death::After(1)).await;
+    let before = parts(store(dir.path()).await).build().await.unwrap();
+    let x = value(&before, "SELECT x FROM r").await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.outcomes()[0], StepOutcome::Reused);
+    assert_eq!(value(&session, "SELECT x FROM s").await, x);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_dropped_meanwhile_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT a AS SELECT 1 AS n; CHECKPOINT b AS SELECT 2 AS n; SELECT a.n + b.n FROM a, b";
+    dies(dir.path(), text, Death::Before(3)).await;
+    let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+    run(&meanwhile, "DROP CHECKPOINT a").await.unwrap();
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!((host.passed().as_str(), host.outcomes()[0]), ("rsr", StepOutcome::Written));
+    assert_eq!(number(&session, "SELECT version FROM milepost.checkpoints WHERE checkpoint = 'a'").await, 2);
+}
+
+/// The process dies when the checkpoint is dropped and the step is not recorded; then after it.
+#[tokio::test]
+async fn a_script_may_drop_its_own_checkpoints() {
+    for between in ["SELECT count(*) FROM a", "CREATE TABLE kept AS SELECT * FROM a"] {
+        let text = format!("CHECKPOINT a AS SELECT 1 AS n; {between}; DROP CHECKPOINT a; SELECT 4; SELECT 5");
+        for death in [Death::After(3), Death::After(4), Death::Before(5)] {
+            let dir = tempfile::tempdir().unwrap();
+            dies(dir.path(), &text, death).await;
+            let (host, session) = through(dir.path(), &text).await;
+            assert_eq!(number(&session, "SELECT count(*) FROM milepost.checkpoints").await, 0, "{death:?}");
+            if between.starts_with("SELECT") {
+                assert!(host.passed().starts_with("ss"), "nobody needs it again: {death:?}");
+            } else {
+                assert_eq!(number(&session, "SELECT n FROM kept").await, 1, "{death:?}");
+            }
+        }
+    }
+}
+
+/// The drop is done, its step is not recorded, and what it dropped is not the script's to make again.
+#[tokio::test]
+async fn a_drop_that_was_interrupted_does_not_fail_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = parts(store(dir.path()).await).build().await.unwrap();
+    run(&before, "CHECKPOINT old AS SELECT 1 AS n").await.unwrap();
+    let text = "DROP CHECKPOINT old; SELECT 2";
+    dies(dir.path(), text, Death::After(1)).await;
+    let (host, _) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "rr");
+    // In a run in which nobody began it, a checkpoint that is missing is a mistake.
+    let (_, _, outcome) = process(dir.path(), text, Death::Never).await;
+    assert!(outcome.unwrap().unwrap_err().to_string().contains("no checkpoint 'old'"));
+}
+
+#[tokio::test]
+async fn a_sink_is_run_at_least_once_and_a_finished_one_never_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("rows");
+    std::fs::create_dir(&folder).unwrap();
+    let text = format!(
+        "CREATE EXTERNAL TABLE rows (n BIGINT) STORED AS CSV LOCATION '{}/' OPTIONS ('format.has_header' 'true');
+         INSERT INTO rows VALUES (1); INSERT INTO rows VALUES (2); SELECT count(*) FROM rows",
+        folder.display()
+    );
+    // Step 2 is recorded, step 3 has written its row and is not.
+    dies(dir.path(), &text, Death::After(3)).await;
+    let (host, session) = through(dir.path(), &text).await;
+    assert_eq!(host.passed(), "psrr");
+    assert!(
+        host.notices[0].contains("step 3 (INSERT)") && host.notices[0].contains("run again"),
+        "{:?}",
+        host.notices
+    );
+    assert_eq!(number(&session, "SELECT count(*) FROM rows WHERE n = 1").await, 1);
+    assert_eq!(number(&session, "SELECT count(*) FROM rows WHERE n = 2").await, 2);
+}

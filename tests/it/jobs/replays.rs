@@ -1,0 +1,93 @@
+//! What a session needs, made again by every driver.
+
+use std::time::Duration;
+
+use milepost::Session;
+
+use super::support::{Death, dies, parts, process, store, through};
+use crate::support::{number, run, value};
+
+#[tokio::test]
+async fn the_time_stands_still_within_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out.csv");
+    let text = format!(
+        "CREATE TABLE t AS SELECT now() AS at; CHECKPOINT c AS SELECT now() AS at; \
+         COPY (SELECT now() AS at) TO '{}' OPTIONS ('format.has_header' 'true'); SELECT 4",
+        out.display()
+    );
+    let at = async |session: &Session, sql: &str| value(session, sql).await.to_string();
+    let (_, first, _) = process(dir.path(), &text, Death::Before(4)).await;
+    let now = at(&first, "SELECT now()").await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    for sql in ["SELECT at FROM t", "SELECT at FROM c", "SELECT now()", "SELECT now() FROM (VALUES (1))"] {
+        assert_eq!(at(&first, sql).await, now, "{sql}");
+    }
+    drop(first);
+    let (host, second) = through(dir.path(), &text).await;
+    assert_eq!(host.passed(), "pssr");
+    for sql in ["SELECT at FROM t", "SELECT at FROM c", "SELECT now()"] {
+        assert_eq!(at(&second, sql).await, now, "{sql}");
+    }
+    let read = format!("SELECT at::TIMESTAMP = (SELECT at::TIMESTAMP FROM t) FROM '{}'", out.display());
+    let context = second.context().clone().enable_url_table();
+    let same = context.sql(&read).await.unwrap().collect().await.unwrap();
+    assert!(format!("{same:?}").contains("true"), "{same:?}");
+    drop(second);
+    // A new run has a new time.
+    let (_, third) = through(dir.path(), &text).await;
+    assert_ne!(at(&third, "SELECT at FROM c").await, now);
+}
+
+/// A loop over one name: the tables that are made again hold what they held, and not what the name holds now.
+#[tokio::test]
+async fn what_is_done_again_reads_what_it_read_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT a AS SELECT 1 AS n; CREATE TABLE one AS SELECT * FROM a; \
+                CHECKPOINT a AS SELECT n + 1 AS n FROM a; CREATE VIEW two AS SELECT * FROM a; \
+                CHECKPOINT a AS SELECT n + 1 AS n FROM a; SELECT 6";
+    let undisturbed = tempfile::tempdir().unwrap();
+    let (_, expected) = through(undisturbed.path(), text).await;
+    dies(dir.path(), text, Death::Before(6)).await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "spspsr");
+    for sql in ["SELECT n FROM one", "SELECT n FROM two", "SELECT n FROM a"] {
+        assert_eq!(number(&session, sql).await, number(&expected, sql).await, "{sql}");
+    }
+    assert_eq!(number(&session, "SELECT n FROM one").await, 1);
+}
+
+#[tokio::test]
+async fn a_version_that_is_needed_and_gone_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT a AS SELECT 1 AS n; CREATE TABLE one AS SELECT * FROM a; CHECKPOINT a AS SELECT 2 AS n; SELECT 4";
+    dies(dir.path(), text, Death::Before(4)).await;
+    let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+    run(&meanwhile, "DROP CHECKPOINT a VERSION 1").await.unwrap();
+    let (_, _, outcome) = process(dir.path(), text, Death::Never).await;
+    let error = outcome.unwrap().unwrap_err().to_string();
+    assert!(error.contains("step 2") && error.contains("--restart"), "{error}");
+}
+
+#[tokio::test]
+async fn checkpoints_that_are_switched_off_are_views_for_every_driver() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "SET milepost.enabled = false; CHECKPOINT a AS SELECT 1 AS n; CHECKPOINT b AS SELECT 2 AS n; \
+                DROP CHECKPOINT b; SELECT n FROM a; SELECT 6";
+    dies(dir.path(), text, Death::Before(6)).await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "ppppsr");
+    assert_eq!(number(&session, "SELECT n FROM a").await, 1);
+    assert!(run(&session, "SELECT n FROM b").await.is_err());
+}
+
+#[tokio::test]
+async fn prepared_statements_are_there_for_every_driver() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CREATE TABLE t (n BIGINT); PREPARE add_row AS INSERT INTO t VALUES ($1); EXECUTE add_row(1); \
+                EXECUTE add_row(2); SELECT 5";
+    dies(dir.path(), text, Death::Before(5)).await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "ppppr");
+    assert_eq!(number(&session, "SELECT sum(n) FROM t").await, 3);
+}
