@@ -205,17 +205,21 @@ async fn many_sessions_create_one_store() {
     assert_eq!(fresh.checkpoint_names().await, ["a", "b", "c", "d", "e", "f"]);
 }
 
-/// Readers of a version that is replaced meanwhile read that version to its end.
+/// A reader that has begun reads its version to its end, also when that is replaced meanwhile; one that has not begun reads the
+/// newest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reader_keeps_the_version_that_it_planned_with() {
+async fn a_reader_keeps_the_version_that_it_began_with() {
     let folder = tempfile::tempdir().unwrap();
     let (reader, writer) = (open(folder.path()).await, open(folder.path()).await);
     checkpoint(&writer, "CHECKPOINT c AS SELECT value AS x FROM generate_series(1, 1000)").await.unwrap();
     let frame = reader.sql("SELECT count(*) AS n, max(x) AS m FROM c").await.unwrap();
+    let begun = frame.clone().create_physical_plan().await.unwrap();
     checkpoint(&writer, "CHECKPOINT c AS SELECT value AS x FROM generate_series(1, 2000)").await.unwrap();
     run(&writer, "DROP CHECKPOINT c VERSION 1").await.unwrap();
-    let batches = frame.collect().await.unwrap();
-    let text = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
-    assert!(text.contains("| 1000 | 1000 |"), "{text}");
+    let shown = |batches: &[_]| arrow::util::pretty::pretty_format_batches(batches).unwrap().to_string();
+    let first = datafusion::physical_plan::collect(begun, reader.task_ctx()).await.unwrap();
+    assert!(shown(&first).contains("| 1000 | 1000 |"), "{}", shown(&first));
+    let second = frame.collect().await.unwrap();
+    assert!(shown(&second).contains("| 2000 | 2000 |"), "{}", shown(&second));
     assert_eq!(number(&reader, "SELECT count(*) FROM c").await, 2_000);
 }

@@ -7,7 +7,7 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, TableType};
-use milepost_store::CheckpointName;
+use milepost_store::{CheckpointName, Snapshot};
 
 use crate::context::Milepost;
 use crate::error::{Error, store_error};
@@ -47,23 +47,36 @@ impl CheckpointSchema {
     /// same rows, so whether they are stale is not asked.
     async fn as_it_was(&self, name: &CheckpointName, as_of: AsOf) -> Result<Arc<dyn TableProvider>> {
         let home = &self.milepost.home;
-        let version = match as_of {
-            AsOf::Exactly(version) => Some(version),
-            AsOf::Before(later) => {
-                let live = home.store.live(name).await.map_err(store_error)?;
-                live.iter().map(|live| live.version).filter(|version| *version < later).max()
-            }
-        };
-        let found = match version {
-            Some(version) => home.store.snapshot(name, version).await.map_err(store_error)?,
-            None => None,
-        };
-        let Some(snapshot) = found else {
-            return Err(Error::JobVersionGone { name: name.to_string() }.into());
-        };
+        let snapshot = snapshot_as_of(&self.milepost, name, as_of).await?;
         self.milepost.remember(name.as_str());
-        named_scan(SnapshotTable::new(home.clone(), snapshot))
+        let named = self.milepost.turn.keeps_names();
+        let table = if named { SnapshotTable::named } else { SnapshotTable::new };
+        named_scan(table(home.clone(), snapshot))
     }
+}
+
+/// The version that a name stood for when a step of a job ran first.
+///
+/// # Errors
+/// [`Error::JobVersionGone`].
+pub(crate) async fn snapshot_as_of(
+    milepost: &Milepost,
+    name: &CheckpointName,
+    as_of: AsOf,
+) -> Result<Snapshot> {
+    let store = milepost.store();
+    let version = match as_of {
+        AsOf::Exactly(version) => Some(version),
+        AsOf::Before(later) => {
+            let live = store.live(name).await.map_err(store_error)?;
+            live.iter().map(|live| live.version).filter(|version| *version < later).max()
+        }
+    };
+    let found = match version {
+        Some(version) => store.snapshot(name, version).await.map_err(store_error)?,
+        None => None,
+    };
+    found.ok_or_else(|| Error::JobVersionGone { name: name.to_string() }.into())
 }
 
 #[async_trait]

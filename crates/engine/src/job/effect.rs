@@ -194,6 +194,13 @@ pub(super) fn reads_tables(statement: &StatementKind) -> bool {
     )
 }
 
+/// Whether a statement keeps a plan for later and reads nothing now.
+pub(super) fn keeps_names(statement: &StatementKind) -> bool {
+    let StatementKind::DataFusion(inner) = statement else { return false };
+    let DFStatement::Statement(inner) = inner.as_ref() else { return false };
+    matches!(inner.as_ref(), SqlStatement::CreateView(_) | SqlStatement::Prepare { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use datafusion::config::ConfigOptions;

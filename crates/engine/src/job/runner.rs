@@ -9,7 +9,7 @@ use milepost_store::{
     StartOutcome, StepKind, StepOutcome, StepRecord, Store,
 };
 
-use super::effect::Effect;
+use super::effect::{Effect, keeps_names};
 use super::heartbeat::Heartbeat;
 use super::plan::{Plan, Todo};
 use super::report::{JobReport, StepHost, StepPassed, StepReport};
@@ -183,7 +183,8 @@ impl JobRunner {
         let (clock, turn) = (session.store().clock(), &session.milepost().turn);
         let began = clock.ticks();
         let as_of = again.map(|plan| plan.as_of(step.index)).unwrap_or_default();
-        turn.begin_step(&self.run_id().to_string(), step.index, step.identity, as_of);
+        let run = self.run_id().to_string();
+        turn.begin_step(&run, step.index, step.identity, as_of, keeps_names(&step.statement.kind));
         let ran = host.run(session, &self.as_it_can_run(step)).await;
         let found = turn.end_step();
         let rows = ran.map_err(|source| Error::JobStep {

@@ -1,6 +1,7 @@
 //! What a session knows of the job whose steps it runs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use milepost_store::{CheckpointName, Digest, Fingerprint, Origin, SnapshotRef, StepOutcome, Version};
 use parking_lot::{Mutex, RwLock};
@@ -13,6 +14,7 @@ pub(crate) struct Turn {
     step: Mutex<Option<CurrentStep>>,
     found: Mutex<Vec<Found>>,
     as_of: RwLock<BTreeMap<CheckpointName, AsOf>>,
+    keeps_names: AtomicBool,
 }
 
 /// The step that runs now.
@@ -50,11 +52,13 @@ impl Turn {
         index: u64,
         identity: Digest,
         as_of: BTreeMap<CheckpointName, AsOf>,
+        keeps_names: bool,
     ) {
         let identity = identity.hex();
         let run = format!("{run}/{}", identity.get(..16).unwrap_or(&identity));
         self.found.lock().clear();
         *self.as_of.write() = as_of;
+        self.keeps_names.store(keeps_names, Ordering::Relaxed);
         *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new() });
     }
 
@@ -85,6 +89,11 @@ impl Turn {
         }
     }
 
+    /// Whether the current step reads no rows but keeps a plan, in which names go on to mean the newest version.
+    pub(crate) fn keeps_names(&self) -> bool {
+        self.keeps_names.load(Ordering::Relaxed)
+    }
+
     /// Which version a name stands for, where the current step is done again for a new session.
     pub(crate) fn as_of(&self, name: &CheckpointName) -> Option<AsOf> {
         self.as_of.read().get(name).copied()
@@ -105,7 +114,7 @@ mod tests {
 
     /// The origins of three nodes of a step; the last two have one query over two sources.
     fn origins(turn: &Turn, step: &str) -> Vec<Origin> {
-        turn.begin_step("run", 3, Digest::of(step.as_bytes()), BTreeMap::new());
+        turn.begin_step("run", 3, Digest::of(step.as_bytes()), BTreeMap::new(), false);
         let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), fingerprint(of)).unwrap());
         turn.end_step();
         origins.to_vec()

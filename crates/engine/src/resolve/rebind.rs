@@ -8,14 +8,20 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::freshness::read_instead;
 use super::resolver::Resolver;
+use crate::catalog::snapshot_as_of;
 use crate::error::{Error, store_error};
 use crate::scan::named_snapshots_in;
 
 /// Returns the plan to use instead, where names stand for other versions by now.
 pub(super) async fn read_newest(resolver: &Resolver<'_>, plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    let store = resolver.milepost.store();
+    let (milepost, store) = (&resolver.milepost, resolver.milepost.store());
     let mut moved = Vec::new();
     for planned in named_snapshots_in(plan)? {
+        if let Some(as_of) = milepost.turn.as_of(&planned.name) {
+            // A step of a job that is done again reads what it read first.
+            moved.push(snapshot_as_of(milepost, &planned.name, as_of).await?);
+            continue;
+        }
         match store.newest(&planned.name).await.map_err(store_error)? {
             Some(newest) if newest.version == planned.version => {}
             Some(newest) => moved.push(newest),
