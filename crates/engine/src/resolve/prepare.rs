@@ -75,8 +75,16 @@ impl Prepared {
             };
             let read = snapshots_in(&plan)?;
             let newest = request.home.store.newest(&name).await.map_err(store_error)?;
-            let verdict = verdict(request, &plan, &identity, newest.as_ref()).await?;
             let read_version = version_read(&named_snapshots_in(&plan)?, &name);
+            let verdict = match &newest {
+                Some(newest) if read_version.is_some_and(|read| read != newest.version) => {
+                    Verdict::Write(vec![format!(
+                        "version {} came while the query was planned, which reads the one before it",
+                        newest.version
+                    )])
+                }
+                newest => verdict(request, &plan, &identity, newest.as_ref()).await?,
+            };
             let parents = read
                 .into_iter()
                 .map(|s| Parent {

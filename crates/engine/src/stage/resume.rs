@@ -96,8 +96,16 @@ impl Stage<'_> {
     }
 
     /// The newest snapshot, if it is what this stage sets out to compute.
+    ///
+    /// # Errors
+    /// This stage reads its own checkpoint, which another step has moved on: nothing computed here could be committed.
     async fn result_of_others(&self) -> Result<Option<Snapshot>> {
         let newest = self.home.store.newest(&self.name).await.map_err(store_error)?;
+        let now = newest.as_ref().map(|newest| newest.version);
+        if self.read_version.is_some_and(|read| now != Some(read)) {
+            let same_step = |newest: &Snapshot| Some(&newest.manifest.origin) == self.origin.as_ref();
+            return if newest.as_ref().is_some_and(same_step) { Ok(newest) } else { Err(self.moved_on(now)) };
+        }
         Ok(newest.filter(|newest| {
             let identity = &newest.manifest.identity;
             identity.signature == self.identity.signature

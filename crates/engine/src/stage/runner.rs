@@ -151,6 +151,13 @@ impl Stage<'_> {
         }
     }
 
+    pub(super) fn moved_on(&self, newest: Option<Version>) -> DataFusionError {
+        let shown =
+            |v: Option<Version>| v.map_or_else(|| "no version".to_string(), |v| format!("version {v}"));
+        Error::MovedOn { name: self.name.to_string(), read: shown(self.read_version), now: shown(newest) }
+            .into()
+    }
+
     fn judge(&self) -> SourceJudge<'_> {
         SourceJudge {
             plan: &self.plan,
@@ -258,20 +265,13 @@ impl Stage<'_> {
         Box::pin(async move {
             let manifest = self.manifest(Arc::clone(schema), order, receipts.to_vec(), counters);
             let draft = CommitDraft { manifest, replaces: self.replaces };
-            let name = || self.name.to_string();
             match attempt.commit(draft, &self.judge()).await {
                 Ok(CommitOutcome::Committed(snapshot) | CommitOutcome::AlreadyCommitted(snapshot)) => {
                     Ok(Committed::Snapshot(snapshot, Written::Here))
                 }
                 Ok(CommitOutcome::Adopted(snapshot)) => Ok(Committed::Snapshot(snapshot, Written::Elsewhere)),
-                Ok(CommitOutcome::Closed) => Err(Error::Closed { name: name() }.into()),
-                Ok(CommitOutcome::Superseded { newest }) => {
-                    let shown = |v: Option<Version>| {
-                        v.map_or_else(|| "no version".to_string(), |v| format!("version {v}"))
-                    };
-                    Err(Error::MovedOn { name: name(), read: shown(self.read_version), now: shown(newest) }
-                        .into())
-                }
+                Ok(CommitOutcome::Closed) => Err(Error::Closed { name: self.name.to_string() }.into()),
+                Ok(CommitOutcome::Superseded { newest }) => Err(self.moved_on(newest)),
                 Err(StoreError::UnitsClosed { attempts, .. }) if !attempts.is_empty() => {
                     Ok(Committed::WithoutUnitsOf(attempts))
                 }

@@ -29,10 +29,10 @@ impl Attempt {
             return Ok(Some(outcome));
         }
         self.judge_sources(sources).await?;
-        if let Some(outcome) = self.judge_same_signature(prepared, view).await? {
+        if let Some(outcome) = judge_read_version(&prepared.manifest, view) {
             return Ok(Some(outcome));
         }
-        if let Some(outcome) = judge_read_version(&prepared.manifest, view) {
+        if let Some(outcome) = self.judge_same_signature(prepared, view).await? {
             return Ok(Some(outcome));
         }
         self.judge_owners(prepared, view)?;
@@ -108,8 +108,6 @@ impl Attempt {
 
     /// Rule 6: the newest snapshot has the same signature: adopt it, unless it is one that is to be replaced.
     /// Prevents: the same rows twice; and a forced run that takes the old result for its own.
-    ///
-    /// Looked at before rule 5, because adopting commits nothing.
     async fn judge_same_signature(&self, prepared: &Prepared, view: &View<'_>) -> Verdict {
         let ours = &prepared.manifest;
         let state = view.state();
@@ -147,6 +145,8 @@ impl Attempt {
 }
 
 /// Rule 5: a checkpoint that reads itself commits only on top of what it read. Prevents: an increment is lost.
+///
+/// Looked at before rule 6: two writers of the same step over the same version have the same signature, and are two steps.
 fn judge_read_version(manifest: &Manifest, view: &View<'_>) -> Option<CommitOutcome> {
     let read = manifest.read_version?;
     let newest = view.state().newest().map(|live| live.version);

@@ -258,6 +258,20 @@ async fn rule_5_a_checkpoint_that_reads_itself_commits_on_what_it_read() {
     assert_eq!(outcome, CommitOutcome::Superseded { newest: Some(Version(2)) });
 }
 
+/// Two processes take the same step from the same version: equal signatures, and yet two steps.
+#[tokio::test]
+async fn rule_5_comes_before_the_adoption_of_an_equal_result() {
+    let (store, _) = faulty().await;
+    commit(&store, "v1", &[1]).await;
+    let (slow, mut slow_manifest) = staged(&store, "step", &[2]).await.unwrap();
+    slow_manifest.read_version = Some(Version(1));
+    let (quick, mut quick_manifest) = staged(&store, "step", &[2]).await.unwrap();
+    quick_manifest.read_version = Some(Version(1));
+    assert_eq!(committed(quick.commit(draft(quick_manifest), &Unchanged).await.unwrap()), Version(2));
+    let outcome = slow.commit(draft(slow_manifest), &Unchanged).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Superseded { newest: Some(Version(2)) });
+}
+
 #[tokio::test]
 async fn rule_5_what_was_read_may_be_dropped_meanwhile() {
     let (store, _) = faulty().await;
