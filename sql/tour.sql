@@ -55,6 +55,13 @@ WHERE month >= DATE '1995-01-01'
 GROUP BY nation, month
 ORDER BY nation, month;
 
+-- ANALYZE does it and says what it took.
+EXPLAIN ANALYZE CHECKPOINT by_month AS
+SELECT nation, month, sum(revenue) AS revenue
+FROM revenue
+GROUP BY nation, month
+ORDER BY nation, month;
+
 -- 6. Inline, at any depth of a query: the aggregate is stored once and read twice.
 SELECT a.nation, a.total AS more, b.nation AS than, b.total AS less
 FROM checkpoint((SELECT nation, sum(revenue) AS total FROM by_month GROUP BY nation), 'by_nation') AS a
@@ -95,8 +102,10 @@ SET milepost.on_stale = 'error';
 SELECT count(*) AS months FROM by_month;
 RESET milepost.on_stale;
 
--- 13. Dropped, with all of its versions. Its number 1 is never given again.
+-- 13. Written again although nothing changed; then one version dropped, and then all. Their numbers are never given again.
 CHECKPOINT passing AS SELECT count(*) AS customers FROM customer;
+REFRESH CHECKPOINT passing FORCE;
+DROP CHECKPOINT passing VERSION 1;
 DROP CHECKPOINT passing;
 DROP CHECKPOINT IF EXISTS passing;
 

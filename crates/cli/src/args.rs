@@ -26,11 +26,11 @@ pub(crate) struct Args {
     #[arg(long, env = "MILEPOST_STORE", hide_env_values = true, value_name = "URL", global = true)]
     pub(crate) store: Option<String>,
 
-    /// Run these statements and exit; may be given again, stops at the first error
+    /// Run these statements and exit; may be given again, stops at the first error; all are parsed before the first runs
     #[arg(short, long, value_name = "SQL", action = ArgAction::Append)]
     command: Vec<String>,
 
-    /// Run this script and exit ("-" is standard input); may be given again, stops at the first error
+    /// Run this script and exit ("-" is standard input); as -c otherwise
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
     file: Vec<PathBuf>,
 

@@ -230,12 +230,7 @@ impl MilepostConfig {
                 }
             }
             "verify_reads" => self.verify_reads = parse_bool(text).ok_or_else(|| bad("true, false"))?,
-            _ => {
-                return Err(Error::UnknownOption {
-                    key: key.to_string(),
-                    known: KEYS.iter().map(|(k, _)| *k).collect::<Vec<_>>().join(", "),
-                });
-            }
+            _ => return Err(unknown(key, |_| true)),
         }
         Ok(())
     }
@@ -267,9 +262,9 @@ impl MilepostConfig {
     pub fn with_options(&self, options: &[(String, String)]) -> Result<Self, Error> {
         let mut effective = self.clone();
         for (key, value) in options {
-            if key == "enabled" {
-                let known = KEYS.iter().map(|(k, _)| *k).filter(|k| *k != "enabled").collect::<Vec<_>>();
-                return Err(Error::UnknownOption { key: key.clone(), known: known.join(", ") });
+            let is_option = |key: &str| key != "enabled";
+            if !(is_option(key) && KEYS.iter().any(|(known, _)| known == key)) {
+                return Err(unknown(key, is_option));
             }
             effective.set_key(key, value)?;
         }
@@ -303,6 +298,11 @@ impl ExtensionOptions for MilepostConfig {
             })
             .collect()
     }
+}
+
+fn unknown(key: &str, is_meant: impl Fn(&str) -> bool) -> Error {
+    let known: Vec<&str> = KEYS.iter().map(|(known, _)| *known).filter(|known| is_meant(known)).collect();
+    Error::UnknownOption { key: key.to_string(), known: known.join(", ") }
 }
 
 fn parse_bool(text: &str) -> Option<bool> {
@@ -384,7 +384,10 @@ mod tests {
 
     #[test]
     fn enabled_is_no_option_of_a_statement() {
-        let options = [("enabled".to_string(), "false".to_string())];
-        assert!(MilepostConfig::default().with_options(&options).is_err());
+        for key in ["enabled", "keep"] {
+            let options = [(key.to_string(), "false".to_string())];
+            let error = MilepostConfig::default().with_options(&options).unwrap_err().to_string();
+            assert!(error.contains("are reuse, on_stale") && error.contains(key), "{error}");
+        }
     }
 }

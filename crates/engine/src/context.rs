@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
-use milepost_store::{Durability, Origin, Overview, Snapshot, Store, StoreOptions, Which};
+use milepost_store::{Durability, Origin, Overview, Overviews, Snapshot, Store, StoreOptions, Which};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
 
@@ -204,15 +204,24 @@ impl Milepost {
 
     /// Lists the store's checkpoints anew; those that have a live version.
     pub(crate) async fn refresh_names(&self) -> Result<Vec<String>> {
-        let found = self.overview(Which::Names).await?;
+        let found = self.look_over(Which::Names).await?.checkpoints;
         Ok(found.into_iter().map(|checkpoint| checkpoint.name.to_string()).collect())
     }
 
-    /// Reads every log of the store once, and remembers the names.
+    /// Every checkpoint that can be read; a notice names those that cannot.
     pub(crate) async fn overview(&self, which: Which) -> Result<Vec<Overview>> {
+        let found = self.look_over(which).await?;
+        for (name, error) in found.unreadable {
+            self.notify(format!("checkpoint {name} is left out: {error}"));
+        }
+        Ok(found.checkpoints)
+    }
+
+    /// Reads every log of the store once, and remembers the names.
+    async fn look_over(&self, which: Which) -> Result<Overviews> {
         let found = self.store().overview(which).await.map_err(store_error)?;
-        let names: BTreeSet<String> = found.iter().map(|checkpoint| checkpoint.name.to_string()).collect();
-        *self.names.write() = names;
+        *self.names.write() =
+            found.checkpoints.iter().map(|checkpoint| checkpoint.name.to_string()).collect();
         Ok(found)
     }
 

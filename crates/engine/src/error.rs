@@ -102,7 +102,7 @@ pub enum Error {
     },
     /// A stale snapshot under `on_stale = error`.
     #[error(
-        "checkpoint '{name}' version {version} is stale: {why}; run REFRESH CHECKPOINT {name}, or SET milepost.on_stale = 'use'"
+        "checkpoint '{name}' version {version} is stale: {why}; run {refresh}, or SET milepost.on_stale = 'use'"
     )]
     Stale {
         /// The name.
@@ -111,6 +111,8 @@ pub enum Error {
         version: u64,
         /// What changed.
         why: String,
+        /// The statements that bring it up to date.
+        refresh: String,
     },
     /// A source whose version would not hold still while the plan was made.
     #[error(

@@ -76,10 +76,9 @@ pub enum Error {
         feature: String,
     },
 
-    /// Stored bytes are not those that were written. Restore the object, or compute the snapshot again.
-    #[error(
-        "{object} is damaged: expected {expected}, found {found}; restore it or compute the snapshot again"
-    )]
+    /// Stored bytes are not those that were written. Restore the object, or compute the snapshot again: where the log itself
+    /// is damaged, under another name.
+    #[error("{object} is damaged: expected {expected}, found {found}; {}", remedy(object))]
     Damaged {
         /// The object's path.
         object: String,
@@ -247,6 +246,18 @@ impl Error {
         )
     }
 
+    /// Whether one object is damaged or from a newer program, while the store itself can be read.
+    pub(crate) const fn is_of_one_object(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::LogGap { .. }
+                | Self::ForeignObject { .. }
+                | Self::NewerFormat { .. }
+                | Self::UnknownFeature { .. }
+        )
+    }
+
     pub(crate) fn storage(
         operation: &'static str,
         object: impl std::fmt::Display,
@@ -273,6 +284,16 @@ impl Error {
         source: impl Into<Cause>,
     ) -> Self {
         Self::Parquet { operation, object: object.to_string(), source: source.into() }
+    }
+}
+
+/// What helps against a damaged object. Nothing can be appended to a log whose newest entry says nothing.
+fn remedy(object: &str) -> &'static str {
+    let is_entry = object.contains("/log/");
+    if is_entry {
+        "restore it, or go on under another name"
+    } else {
+        "restore it or compute the snapshot again"
     }
 }
 

@@ -93,5 +93,5 @@ pub use sealed::{FEATURES, FORMAT};
 pub use sidefile::{MAX_INLINE, SideFile};
 pub use snapshot::Snapshot;
 pub use statistics::{ColumnStatistics, StatValue, StatisticsBuilder};
-pub use store::{DropOutcome, Overview, PRODUCER, Store, StoreOptions, Which};
+pub use store::{DropOutcome, Overview, Overviews, PRODUCER, Store, StoreOptions, Which};
 pub use verify::{Finding, VerifyOptions, VerifyProgress, VerifyReport};

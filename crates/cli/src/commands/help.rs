@@ -25,7 +25,7 @@ pub(crate) fn commands() -> String {
 }
 
 /// Our statements: the words that ask for help, what they do, and how they are written.
-const OURS: [(&str, &str, &str); 8] = [
+const OURS: [(&str, &str, &str); 10] = [
     (
         "CHECKPOINT",
         "make sure that a fresh snapshot of a query is stored, and give it a name",
@@ -56,6 +56,12 @@ const OURS: [(&str, &str, &str); 8] = [
         "say what would be written or reused, and why",
         "EXPLAIN [ANALYZE] [VERBOSE] CHECKPOINT name AS query",
     ),
+    (
+        "VERIFY CHECKPOINT",
+        "read everything that is stored and name what is not as it was written",
+        "VERIFY CHECKPOINT name [VERSION n]\nVERIFY CHECKPOINTS",
+    ),
+    ("VACUUM CHECKPOINTS", "delete what nothing can need any more", "VACUUM CHECKPOINTS [DRY RUN]"),
 ];
 
 /// Statements that DataFusion's shell has help on.

@@ -196,7 +196,7 @@ type Found = (Snapshot, u64);
 
 /// Every live snapshot, or the newest of each checkpoint.
 async fn live_snapshots(milepost: &Milepost, which: Which) -> Result<Vec<Found>> {
-    let checkpoints = milepost.store().overview(which).await.map_err(store_error)?.into_iter();
+    let checkpoints = milepost.overview(which).await?.into_iter();
     Ok(checkpoints
         .flat_map(|checkpoint| {
             let versions = checkpoint.live.len() as u64;

@@ -15,7 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::future::BoxFuture;
-use milepost_store::{Definition, Snapshot};
+use milepost_store::{CheckpointName, Definition, Snapshot};
 
 use super::prepare::{Request, analyse, what_changed};
 use super::resolver::{Mode, Resolved, Resolver};
@@ -31,8 +31,13 @@ use crate::sql::parse_query;
 pub(crate) enum Freshness {
     /// Its signature is today's.
     Fresh,
-    /// It is not, and this is what changed.
-    Stale(Vec<String>),
+    /// It is not.
+    Stale {
+        /// What changed.
+        why: Vec<String>,
+        /// The stale checkpoints that it reads, in the order in which to refresh them.
+        below: Vec<CheckpointName>,
+    },
     /// It cannot be told here, for this reason.
     Unknown(String),
 }
@@ -74,7 +79,9 @@ fn judge<'f>(
         };
         let plan = match within.resolve(&plan).await? {
             Resolved::Plan(plan) => analyse(&state, *plan)?,
-            Resolved::WouldWrite(inner) => return Ok(Freshness::Stale(vec![format!("below it, {inner}")])),
+            Resolved::WouldWrite(inner) => {
+                return Ok(Freshness::Stale { why: vec![format!("below it, {inner}")], below: vec![] });
+            }
         };
         let milepost = &resolver.milepost;
         let today = identify(&plan, &state, &milepost.registries, &milepost.run).await?;
@@ -94,15 +101,13 @@ fn judge<'f>(
             if let (false, Some(reason)) = (today.reusable, today.why_not_reusable.clone()) {
                 return Ok(Freshness::Unknown(reason));
             }
-            return Ok(Freshness::Stale(what_changed(snapshot, &today)));
+            return Ok(Freshness::Stale { why: what_changed(snapshot, &today), below: vec![] });
         }
         for parent in read.iter().filter(|parent| parent.name != snapshot.name) {
-            if let Freshness::Stale(why) = judge(&within, parent, depth + 1).await? {
-                return Ok(Freshness::Stale(vec![format!(
-                    "it reads {}, which is stale: {}",
-                    parent.name,
-                    why.join("; ")
-                )]));
+            if let Freshness::Stale { why, mut below } = judge(&within, parent, depth + 1).await? {
+                below.push(parent.name.clone());
+                let why = vec![format!("it reads {}, which is stale: {}", parent.name, why.join("; "))];
+                return Ok(Freshness::Stale { why, below });
             }
         }
         Ok(Freshness::Fresh)
@@ -161,9 +166,9 @@ pub(crate) async fn mind_staleness(
     let mut refreshed: Vec<Snapshot> = Vec::new();
     for snapshot in named_snapshots_in(plan)? {
         let (name, version) = (snapshot.name.to_string(), snapshot.version.0);
-        let why = match freshness(resolver, &snapshot).await? {
+        let (why, below) = match freshness(resolver, &snapshot).await? {
             Freshness::Fresh => continue,
-            Freshness::Stale(why) => why.join("; "),
+            Freshness::Stale { why, below } => (why.join("; "), below),
             // Nobody may take for fresh what nobody can judge.
             Freshness::Unknown(why) if policy == OnStale::Error => {
                 return Err(Error::Unjudged { name, version, why }.into());
@@ -172,14 +177,23 @@ pub(crate) async fn mind_staleness(
             Freshness::Unknown(_) => continue,
         };
         match policy {
-            OnStale::Error => return Err(Error::Stale { name, version, why }.into()),
+            OnStale::Error => {
+                return Err(Error::Stale { refresh: refreshes(&below, &name), name, version, why }.into());
+            }
             OnStale::Refresh => refreshed.push(refresh(resolver, &snapshot, false).await?.snapshot),
             OnStale::Warn | OnStale::Use => resolver.milepost.notify(format!(
-                "checkpoint {name} version {version} is stale: {why}; REFRESH CHECKPOINT {name} brings it up to date"
+                "checkpoint {name} version {version} is stale: {why}; {} brings it up to date",
+                refreshes(&below, &name)
             )),
         }
     }
     if refreshed.is_empty() { Ok(None) } else { read_instead(plan, &refreshed, resolver).map(Some) }
+}
+
+/// The statements that bring a checkpoint up to date: what it reads comes first.
+fn refreshes(below: &[CheckpointName], name: &str) -> String {
+    let names = below.iter().map(CheckpointName::as_str).chain([name]);
+    names.map(|name| format!("REFRESH CHECKPOINT {name}")).collect::<Vec<_>>().join(", then ")
 }
 
 /// Runs the stored definition of a snapshot's checkpoint and makes sure that its result is the newest version.

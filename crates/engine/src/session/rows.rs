@@ -49,12 +49,12 @@ pub(super) fn checkpoints(found: &[(Snapshot, usize, Freshness)]) -> Result<Reco
     let all = || found.iter().map(|(snapshot, ..)| snapshot);
     let state = |freshness: &Freshness| match freshness {
         Freshness::Fresh => "fresh",
-        Freshness::Stale(_) => "stale",
+        Freshness::Stale { .. } => "stale",
         Freshness::Unknown(_) => "unknown",
     };
     let why = |freshness: &Freshness| match freshness {
         Freshness::Fresh => None,
-        Freshness::Stale(why) => Some(why.join("; ")),
+        Freshness::Stale { why, .. } => Some(why.join("; ")),
         Freshness::Unknown(why) => Some(why.clone()),
     };
     batch(vec![

@@ -25,7 +25,7 @@ use crate::manifest::DataFile;
 
 pub use drop::DropOutcome;
 pub use identity::PRODUCER;
-pub use overview::{Overview, Which};
+pub use overview::{Overview, Overviews, Which};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]

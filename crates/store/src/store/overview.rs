@@ -1,6 +1,6 @@
 //! All checkpoints of a store at a glance, from one read of each log.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use super::Store;
 use crate::error::Error;
@@ -33,17 +33,36 @@ pub struct Overview {
     pub snapshots: Vec<Snapshot>,
 }
 
+/// A whole store at a glance.
+#[derive(Debug, Default)]
+pub struct Overviews {
+    /// Every checkpoint that has a snapshot, by name.
+    pub checkpoints: Vec<Overview>,
+    /// Those whose log cannot be read, and why: damage at one name hides no other.
+    pub unreadable: Vec<(CheckpointName, Error)>,
+}
+
 impl Store {
-    /// Every checkpoint that has a snapshot, by name. Each log is read once, so what is said of one checkpoint was true at
-    /// one moment.
+    /// Every checkpoint that has a snapshot. Each log is read once, so what is said of one checkpoint was true at one moment.
     ///
     /// # Errors
-    /// As [`Self::checkpoints`] and [`Self::newest`].
-    pub async fn overview(&self, which: Which) -> Result<Vec<Overview>, Error> {
+    /// As [`Self::checkpoints`]; or the object store fails. What is wrong with one checkpoint is in the result.
+    pub async fn overview(&self, which: Which) -> Result<Overviews, Error> {
         let names = self.listed_names().await?;
-        let looks: Vec<_> = names.into_iter().map(|name| self.look(name, which)).collect();
-        let looks = futures::stream::iter(looks).buffered(LOGS);
-        looks.try_filter_map(|found| async move { Ok(found) }).try_collect().await
+        let looks: Vec<_> = names
+            .into_iter()
+            .map(|name| async move { (name.clone(), self.look(name, which).await) })
+            .collect();
+        let mut looks = futures::stream::iter(looks).buffered(LOGS);
+        let mut found = Overviews::default();
+        while let Some((name, look)) = looks.next().await {
+            match look {
+                Ok(overview) => found.checkpoints.extend(overview),
+                Err(error) if error.is_of_one_object() => found.unreadable.push((name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// One checkpoint as in [`Self::overview`]; `None` if it has no snapshot.
