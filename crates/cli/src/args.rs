@@ -14,7 +14,7 @@ use datafusion_cli::print_options::MaxRows;
 use crate::failure::Failure;
 use crate::job::{JobsArgs, RunArgs};
 use crate::oneline::flatten;
-use crate::units::parse_size;
+use crate::units::{parse_limit, parse_size};
 
 /// SQL on DataFusion that remembers how far it got: CHECKPOINT, crash, run again, go on.
 ///
@@ -99,7 +99,7 @@ pub(crate) struct OutputArgs {
 #[command(next_help_heading = "Limits and data")]
 pub(crate) struct LimitArgs {
     /// Memory for queries, such as 512m or 10g; beyond it they spill or fail
-    #[arg(short, long, value_parser = parse_size, value_name = "SIZE")]
+    #[arg(short, long, value_parser = parse_limit, value_name = "SIZE")]
     pub(crate) memory_limit: Option<usize>,
 
     /// How queries share that memory: greedy or fair

@@ -29,6 +29,17 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     if bytes.is_finite() && bytes < usize::MAX as f64 { Ok(bytes as usize) } else { Err(bad()) }
 }
 
+/// A size of which something can be used.
+///
+/// # Errors
+/// As [`parse_size`], or nothing at all.
+pub(crate) fn parse_limit(text: &str) -> Result<usize, String> {
+    match parse_size(text)? {
+        0 => Err("nothing runs without memory: leave the limit out where there is none".to_string()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// Bytes for people: `45.21 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
     BinaryBytes(count).to_string()

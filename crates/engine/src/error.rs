@@ -150,6 +150,20 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// DROP TABLE or DROP VIEW of a checkpoint.
+    #[error("'{name}' is a checkpoint and no table: use DROP CHECKPOINT {name}")]
+    IsNoTable {
+        /// The name.
+        name: String,
+    },
+    /// INSERT, UPDATE or DELETE on a checkpoint.
+    #[error(
+        "'{name}' is a checkpoint, whose rows come from a query: CHECKPOINT {name} AS SELECT … FROM {name} … writes its next version"
+    )]
+    ReadOnly {
+        /// The name.
+        name: String,
+    },
     /// A read by name of a snapshot that cannot be judged, where stale ones are refused.
     #[error(
         "whether checkpoint '{name}' version {version} is stale cannot be told here: {why}; \

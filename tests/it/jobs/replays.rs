@@ -91,3 +91,100 @@ async fn prepared_statements_are_there_for_every_driver() {
     assert_eq!(host.passed(), "ppppr");
     assert_eq!(number(&session, "SELECT sum(n) FROM t").await, 3);
 }
+
+/// The second night of a nightly job: what the first one left is what the table reads, and not what a step after it has
+/// committed, recorded or not.
+#[tokio::test]
+async fn a_replay_reads_what_stood_before_the_run_made_its_own() {
+    for death in [Death::After(2), Death::Before(3)] {
+        let dir = tempfile::tempdir().unwrap();
+        let before = parts(store(dir.path()).await).build().await.unwrap();
+        run(&before, "CHECKPOINT a AS SELECT 1 AS n").await.unwrap();
+        let text = "CREATE TABLE t AS SELECT * FROM a; CHECKPOINT a AS SELECT 2 AS n; SELECT 3";
+        dies(dir.path(), text, death).await;
+        // Two more drivers: the second finds the step recorded as reused.
+        dies(dir.path(), text, Death::Before(3)).await;
+        let (_, session) = through(dir.path(), text).await;
+        assert_eq!(number(&session, "SELECT n FROM t").await, 1, "{death:?}");
+        assert_eq!(number(&session, "SELECT n FROM a").await, 2, "{death:?}");
+    }
+}
+
+/// Versions that a query made on its way stand in no step's record.
+#[tokio::test]
+async fn a_replay_reads_what_an_inline_checkpoint_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT a AS SELECT 1 AS n; SELECT n FROM checkpoint((SELECT 2 AS n), 'a'); \
+                CREATE TABLE t AS SELECT * FROM a; SELECT n FROM checkpoint((SELECT 3 AS n), 'a'); SELECT 5";
+    dies(dir.path(), text, Death::Before(5)).await;
+    let (_, session) = through(dir.path(), text).await;
+    assert_eq!(number(&session, "SELECT n FROM t").await, 2);
+    assert_eq!(number(&session, "SELECT n FROM a").await, 3);
+}
+
+/// A source that changed since is no concern of a step that is done again, through a view either.
+#[tokio::test]
+async fn a_replay_does_not_ask_whether_what_it_reads_is_stale() {
+    for policy in ["refresh", "error"] {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = dir.path().join("sources");
+        std::fs::create_dir(&sources).unwrap();
+        std::fs::write(sources.join("a.csv"), "n\n1\n").unwrap();
+        let text = format!(
+            "SET milepost.on_stale = '{policy}'; \
+             CREATE EXTERNAL TABLE src (n BIGINT) STORED AS CSV LOCATION '{}/' OPTIONS ('format.has_header' 'true'); \
+             CHECKPOINT a AS SELECT n FROM src; CREATE VIEW v AS SELECT n FROM a; \
+             CREATE TABLE t AS SELECT n FROM v; SELECT 6",
+            sources.display()
+        );
+        dies(dir.path(), &text, Death::Before(6)).await;
+        std::fs::write(sources.join("b.csv"), "n\n2\n").unwrap();
+        let (host, session) = through(dir.path(), &text).await;
+        assert_eq!(host.passed(), "ppsppr", "{policy}");
+        assert_eq!(number(&session, "SELECT count(*) FROM t").await, 1, "{policy}");
+        assert_eq!(number(&session, "SELECT count(*) FROM milepost.snapshots").await, 1, "{policy}");
+    }
+}
+
+/// A checkpoint that somebody dropped is made again from what it was made from.
+#[tokio::test]
+async fn a_checkpoint_that_is_made_again_reads_what_it_read_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT a AS SELECT 1 AS n; CHECKPOINT b AS SELECT n FROM a; CHECKPOINT a AS SELECT 2 AS n; SELECT n FROM b";
+    dies(dir.path(), text, Death::Before(4)).await;
+    let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+    run(&meanwhile, "DROP CHECKPOINT b").await.unwrap();
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "srsr");
+    assert_eq!(number(&session, "SELECT n FROM b").await, 1);
+    assert_eq!(number(&session, "SELECT n FROM a").await, 2);
+}
+
+/// So is what it was made from, if the script has dropped that since.
+#[tokio::test]
+async fn what_is_made_again_has_its_inputs_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        "CHECKPOINT a AS SELECT 1 AS n; CHECKPOINT b AS SELECT n FROM a; DROP CHECKPOINT a; SELECT n FROM b";
+    dies(dir.path(), text, Death::Before(4)).await;
+    let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+    run(&meanwhile, "DROP CHECKPOINT b").await.unwrap();
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "rrrr");
+    assert_eq!(number(&session, "SELECT n FROM b").await, 1);
+    assert!(run(&session, "SELECT n FROM a").await.is_err());
+}
+
+/// Dropped by hand, a name that several steps write is made again step by step.
+#[tokio::test]
+async fn a_loop_whose_checkpoint_is_gone_is_gone_through_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT r AS SELECT 0 AS n; CHECKPOINT r AS SELECT n + 1 AS n FROM r; \
+                CHECKPOINT r AS SELECT n + 1 AS n FROM r; SELECT n FROM r";
+    dies(dir.path(), text, Death::Before(4)).await;
+    let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+    run(&meanwhile, "DROP CHECKPOINT r").await.unwrap();
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "rrrr");
+    assert_eq!(number(&session, "SELECT n FROM r").await, 2);
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, TableType};
 use milepost_store::{CheckpointName, Snapshot};
@@ -30,7 +30,7 @@ impl CheckpointSchema {
         let Ok(name) = CheckpointName::parse(name) else { return Ok(None) };
         let home = &self.milepost.home;
         if let Some(as_of) = self.milepost.turn.as_of(&name) {
-            return self.as_it_was(&name, as_of).await.map(Some);
+            return self.as_it_was(&name, &as_of).await;
         }
         match home.store.newest(&name).await.map_err(store_error)? {
             Some(snapshot) => {
@@ -40,43 +40,38 @@ impl CheckpointSchema {
             None => Ok(None),
         }
     }
-}
 
-impl CheckpointSchema {
     /// The version that a name stood for when a step of a job ran first. The step is done again now and must read the
     /// same rows, so whether they are stale is not asked.
-    async fn as_it_was(&self, name: &CheckpointName, as_of: AsOf) -> Result<Arc<dyn TableProvider>> {
+    async fn as_it_was(&self, name: &CheckpointName, as_of: &AsOf) -> Result<Option<Arc<dyn TableProvider>>> {
         let home = &self.milepost.home;
-        let snapshot = snapshot_as_of(&self.milepost, name, as_of).await?;
+        let Some(snapshot) = snapshot_as_of(&self.milepost, name, as_of).await? else { return Ok(None) };
         self.milepost.remember(name.as_str());
         let named = self.milepost.turn.keeps_names();
         let table = if named { SnapshotTable::named } else { SnapshotTable::new };
-        named_scan(table(home.clone(), snapshot))
+        named_scan(table(home.clone(), snapshot)).map(Some)
     }
 }
 
-/// The version that a name stood for when a step of a job ran first.
+/// The version that a name stood for when a step of a job ran first; `None` if it stood for none.
 ///
 /// # Errors
 /// [`Error::JobVersionGone`].
 pub(crate) async fn snapshot_as_of(
     milepost: &Milepost,
     name: &CheckpointName,
-    as_of: AsOf,
-) -> Result<Snapshot> {
+    as_of: &AsOf,
+) -> Result<Option<Snapshot>> {
     let store = milepost.store();
-    let version = match as_of {
-        AsOf::Exactly(version) => Some(version),
-        AsOf::Before(later) => {
-            let live = store.live(name).await.map_err(store_error)?;
-            live.iter().map(|live| live.version).filter(|version| *version < later).max()
-        }
-    };
-    let found = match version {
+    let live = store.live(name).await.map_err(store_error)?;
+    let found = match as_of.among(&live) {
         Some(version) => store.snapshot(name, version).await.map_err(store_error)?,
         None => None,
     };
-    found.ok_or_else(|| Error::JobVersionGone { name: name.to_string() }.into())
+    match found {
+        None if as_of.existed() => Err(Error::JobVersionGone { name: name.to_string() }.into()),
+        found => Ok(found),
+    }
 }
 
 #[async_trait]
@@ -125,7 +120,7 @@ impl SchemaProvider for CheckpointSchema {
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if !self.inner.table_exist(name) && self.milepost.knows(name) {
-            return plan_err!("'{name}' is a checkpoint and no table: use DROP CHECKPOINT {name}");
+            return Err(Error::IsNoTable { name: name.to_string() }.into());
         }
         self.inner.deregister_table(name)
     }
@@ -158,20 +153,31 @@ fn table_beneath(milepost: &Milepost, state: &SessionState, name: &str) -> Optio
     Some(if is_view { "view" } else { "table" }.to_string())
 }
 
-/// A table or view of the default schema may not be made under the name of a checkpoint. With `IF NOT EXISTS` nothing would be
-/// made, and the name would silently mean the checkpoint.
+/// What a statement of DataFusion's would do to the checkpoint that it names.
+enum Misuse {
+    /// With `IF NOT EXISTS` nothing would be made, and the name would silently mean the checkpoint.
+    Hide,
+    Drop,
+    Change,
+}
+
+/// A table or view of the default schema may not be made under the name of a checkpoint, and a checkpoint is neither dropped nor
+/// changed like a table.
 ///
 /// # Errors
-/// [`Error::IsCheckpoint`].
-pub(crate) async fn refuse_hiding(
+/// [`Error::IsCheckpoint`], [`Error::IsNoTable`], [`Error::ReadOnly`].
+pub(crate) async fn refuse_misuse(
     milepost: &Milepost,
     state: &SessionState,
     plan: &LogicalPlan,
 ) -> Result<()> {
-    let name = match plan {
-        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => &create.name,
-        LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => &create.name,
-        LogicalPlan::Ddl(DdlStatement::CreateView(create)) => &create.name,
+    let (name, misuse) = match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => (&create.name, Misuse::Hide),
+        LogicalPlan::Ddl(DdlStatement::CreateExternalTable(create)) => (&create.name, Misuse::Hide),
+        LogicalPlan::Ddl(DdlStatement::CreateView(create)) => (&create.name, Misuse::Hide),
+        LogicalPlan::Ddl(DdlStatement::DropTable(drop)) if !drop.if_exists => (&drop.name, Misuse::Drop),
+        LogicalPlan::Ddl(DdlStatement::DropView(drop)) if !drop.if_exists => (&drop.name, Misuse::Drop),
+        LogicalPlan::Dml(dml) => (&dml.table_name, Misuse::Change),
         _ => return Ok(()),
     };
     let defaults = &state.config_options().catalog;
@@ -182,7 +188,15 @@ pub(crate) async fn refuse_hiding(
         return Ok(());
     }
     match milepost.store().newest(&checkpoint).await.map_err(store_error)? {
-        Some(_) => Err(Error::IsCheckpoint { name: checkpoint.to_string() }.into()),
+        Some(_) => {
+            let name = checkpoint.to_string();
+            Err(match misuse {
+                Misuse::Hide => Error::IsCheckpoint { name },
+                Misuse::Drop => Error::IsNoTable { name },
+                Misuse::Change => Error::ReadOnly { name },
+            }
+            .into())
+        }
         None => Ok(()),
     }
 }

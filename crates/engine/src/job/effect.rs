@@ -38,7 +38,8 @@ impl Effect {
             StatementKind::DataFusion(inner) => of_datafusion(inner, prepared),
             StatementKind::Checkpoint(_) => Self::Makes,
             StatementKind::Refresh { .. } => Self::Always(StepKind::Checkpoint),
-            StatementKind::Drop { name, .. } => Self::Drops(name.clone()),
+            StatementKind::Drop { name, version: None, .. } => Self::Drops(name.clone()),
+            StatementKind::Drop { version: Some(_), .. } => Self::Always(StepKind::OtherEffect),
             StatementKind::ShowCheckpoints { .. }
             | StatementKind::ShowSnapshots { .. }
             | StatementKind::Describe { .. }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt};
 use milepost_store::{
-    BegunStep, CheckpointName, FinishedStep, SnapshotRef, StepKind, StepOutcome, StepRecord, Store, Version,
+    BegunStep, CheckpointName, FinishedStep, SnapshotRef, StepKind, StepRecord, Store, Version,
 };
 
 use super::script::{JobScript, JobStep};
-use super::turn::AsOf;
+use super::turn::Again;
 use crate::error::Error;
 
 /// How many logs are looked at side by side.
@@ -29,8 +29,10 @@ pub(super) enum Todo {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) todo: Vec<Todo>,
-    /// The snapshots of finished steps, in order.
-    snapshots: Vec<(u64, SnapshotRef, StepOutcome)>,
+    /// How many steps are finished, those among them that are run again included.
+    pub(super) finished: u64,
+    /// The snapshots that finished steps made or found.
+    snapshots: BTreeMap<u64, SnapshotRef>,
 }
 
 /// The newest live version of each checkpoint that has one.
@@ -77,46 +79,31 @@ impl Plan {
         // A drop that was begun may have dropped.
         let begun = steps.get(done.len()).filter(|step| begun.is_some_and(|b| b.identity == step.identity));
         let reached = done.len() + usize::from(begun.is_some());
-        for (at, record) in done.iter().enumerate() {
+        // What is made again may need what was made before it.
+        for (at, record) in done.iter().enumerate().rev() {
             if record.kind == StepKind::Checkpoint && !is_there(record, newest) {
                 make_again(&mut todo, &steps[..reached], at, record);
             }
         }
-        let snapshots = done.iter().filter_map(|record| {
-            record.checkpoint.clone().map(|snapshot| (record.index, snapshot, record.outcome))
-        });
-        Ok(Self { todo, snapshots: snapshots.collect() })
+        let snapshots = done.iter().filter_map(|record| Some((record.index, record.checkpoint.clone()?)));
+        Ok(Self { todo, finished: done.len() as u64, snapshots: snapshots.collect() })
     }
 
     /// Notes the snapshot of a step that was run now.
     pub(super) fn ran(&mut self, record: &StepRecord) {
-        self.snapshots.retain(|(index, ..)| *index != record.index);
+        self.snapshots.remove(&record.index);
         if let Some(snapshot) = &record.checkpoint {
-            self.snapshots.push((record.index, snapshot.clone(), record.outcome));
+            self.snapshots.insert(record.index, snapshot.clone());
         }
     }
 
-    /// Which versions names stood for when the step at `index` ran first. Later steps may have made newer ones, which a
-    /// step that is done again must not see.
-    pub(super) fn as_of(&self, index: u64) -> BTreeMap<CheckpointName, AsOf> {
-        let mut seen: BTreeMap<CheckpointName, (u64, AsOf)> = BTreeMap::new();
-        for (at, snapshot, outcome) in &self.snapshots {
-            let found = if *at < index || *outcome == StepOutcome::Reused {
-                AsOf::Exactly(snapshot.version)
-            } else {
-                AsOf::Before(snapshot.version)
-            };
-            let better = match seen.get(&snapshot.checkpoint) {
-                None => true,
-                // The last one before the step; where there is none, the first one after it.
-                Some((other, _)) if *at < index => *other >= index || other < at,
-                Some((other, _)) => *other >= index && at < other,
-            };
-            if better {
-                seen.insert(snapshot.checkpoint.clone(), (*at, found));
-            }
-        }
-        seen.into_iter().map(|(name, (_, as_of))| (name, as_of)).collect()
+    /// What is known of the versions that names stood for when the step at `index` ran first. Later steps may have made newer
+    /// ones, which a step that is done again must not see.
+    pub(super) fn again(&self, run: String, index: u64) -> Again {
+        let versions = |snapshot: &SnapshotRef| (snapshot.checkpoint.clone(), snapshot.version);
+        let made = self.snapshots.range(..index).map(|(_, snapshot)| versions(snapshot)).collect();
+        let later = self.snapshots.range(index..).rev().map(|(_, snapshot)| versions(snapshot)).collect();
+        Again { made, later, run, step: index }
     }
 }
 
@@ -158,8 +145,12 @@ fn make_again(todo: &mut [Todo], reached: &[JobStep], at: usize, record: &StepRe
     let name = record.checkpoint.as_ref().map(|made| &made.checkpoint);
     let dropped = (at + 1..reached.len()).find(|later| reached[*later].drops() == name && name.is_some());
     if let Some(dropped) = dropped {
-        let needs_it = |step: usize| todo[step] == Todo::Replay && reached[step].reads_tables();
-        if !(at..dropped).any(needs_it) {
+        let needs_it = |step: usize| match &todo[step] {
+            Todo::Skip(_) => false,
+            Todo::Replay => reached[step].reads_tables(),
+            Todo::Run => true,
+        };
+        if !(at + 1..dropped).any(needs_it) {
             return;
         }
         todo[dropped] = Todo::Run;
@@ -170,10 +161,10 @@ fn make_again(todo: &mut [Todo], reached: &[JobStep], at: usize, record: &StepRe
 #[cfg(test)]
 mod tests {
     use datafusion::config::ConfigOptions;
-    use milepost_store::Epoch;
+    use milepost_store::{Epoch, LiveVersion, Origin, StepOutcome};
 
     use super::*;
-    use crate::job::Variables;
+    use crate::job::{Turn, Variables};
 
     fn script(text: &str) -> JobScript {
         JobScript::parse(text, &Variables::default(), &ConfigOptions::default()).unwrap()
@@ -294,14 +285,50 @@ mod tests {
                     CHECKPOINT a AS SELECT 2; SELECT 3";
         let script = script(text);
         let mut plan = Plan::decide(&script, &finished(&script, 4), None, &newest(&[("a", 2)])).unwrap();
-        let as_of = |plan: &Plan, index| plan.as_of(index).get(&name("a")).copied();
-        assert_eq!(as_of(&plan, 0), Some(AsOf::Before(Version(1))));
-        assert_eq!(as_of(&plan, 2), Some(AsOf::Exactly(Version(1))));
-        assert_eq!(as_of(&plan, 4), Some(AsOf::Exactly(Version(2))));
+        let read = |plan: &Plan, index, live: &[LiveVersion]| {
+            let again = plan.again("run".to_string(), index);
+            let turn = Turn::default();
+            turn.begin_step("run", index, script.steps()[0].identity, Some(again), false);
+            turn.as_of(&name("a")).unwrap().among(live).map(|version| version.0)
+        };
+        let live = [live(1, "run/x", 1), live(2, "run/y", 3)];
+        assert_eq!([0, 2, 4].map(|index| read(&plan, index, &live)), [None, Some(1), Some(2)]);
         // Made again under a new number, that one is what it read.
         let mut again = finished(&script, 2).remove(1).step;
         again.checkpoint = Some(SnapshotRef { checkpoint: name("a"), version: Version(3) });
         plan.ran(&again);
-        assert_eq!(as_of(&plan, 2), Some(AsOf::Exactly(Version(3))));
+        let live = [live[1].clone(), self::live(3, "run/x", 1)];
+        assert_eq!(read(&plan, 2, &live), Some(3));
+    }
+
+    fn live(version: u64, run: &str, step: u64) -> LiveVersion {
+        LiveVersion {
+            version: Version(version),
+            slot: milepost_store::Slot(version - 1),
+            attempt: milepost_store::AttemptId(ulid::Ulid::nil()),
+            signature: milepost_store::Signature::from(milepost_store::Digest::of(b"s")),
+            origin: Origin { run: run.to_string(), step, node: 0 },
+        }
+    }
+
+    /// A step that committed and was not recorded made its version after the replay's, and so did steps of other names.
+    #[test]
+    fn a_replay_does_not_read_what_an_unrecorded_step_made() {
+        let script = script("CREATE TABLE t AS SELECT * FROM a; CHECKPOINT a AS SELECT 2; COPY t TO 'x'");
+        let plan = Plan::decide(&script, &finished(&script, 1), None, &newest(&[])).unwrap();
+        let turn = Turn::default();
+        let again = Some(plan.again("run".to_string(), 0));
+        turn.begin_step("run", 0, script.steps()[0].identity, again, false);
+        let as_of = turn.as_of(&name("a")).unwrap();
+        assert_eq!(as_of.among(&[live(1, "runner/x", 9), live(2, "run/y", 1)]), Some(Version(1)));
+        assert_eq!(as_of.among(&[live(2, "run/y", 1)]), None);
+    }
+
+    #[test]
+    fn what_is_made_again_has_what_it_reads_made_again() {
+        let text = "CHECKPOINT a AS SELECT 1; CHECKPOINT b AS SELECT * FROM a; DROP CHECKPOINT a; SELECT 3";
+        assert_eq!(plan(text, 3, &[]), "rrrr");
+        let text = "CHECKPOINT a AS SELECT 1; DROP CHECKPOINT a VERSION 1; SELECT 3";
+        assert_eq!(plan(text, 2, &[]), "rsr", "one version is not all");
     }
 }

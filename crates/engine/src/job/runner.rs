@@ -150,11 +150,11 @@ impl JobRunner {
             let report = match todo {
                 Todo::Skip(record) => StepReport::of_skipped(step, of, &record),
                 Todo::Replay => {
-                    let record = self.step(session, host, step, of, Some(&plan)).await?;
+                    let record = self.step(session, host, step, of, &plan).await?;
                     StepReport::of_run(step, of, StepPassed::Replayed, &record)
                 }
                 Todo::Run => {
-                    let record = self.step(session, host, step, of, None).await?;
+                    let record = self.step(session, host, step, of, &plan).await?;
                     plan.ran(&record);
                     self.recorded(self.driver.step(record.clone()).await?)?;
                     StepReport::of_run(step, of, StepPassed::Ran, &record)
@@ -166,14 +166,14 @@ impl JobRunner {
         Ok(reports)
     }
 
-    /// Runs one statement. One that is done `again` for the session reads checkpoints as it did first.
+    /// Runs one statement. One that was finished before reads checkpoints as it did first.
     async fn step<H: StepHost>(
         &self,
         session: &Session,
         host: &mut H,
         step: &JobStep,
         of: u64,
-        again: Option<&Plan>,
+        plan: &Plan,
     ) -> Result<StepRecord, Error> {
         let kind = step.effect.kind_in(session).await;
         if matches!(kind, StepKind::Sink | StepKind::OtherEffect) {
@@ -182,9 +182,9 @@ impl JobRunner {
         }
         let (clock, turn) = (session.store().clock(), &session.milepost().turn);
         let began = clock.ticks();
-        let as_of = again.map(|plan| plan.as_of(step.index)).unwrap_or_default();
         let run = self.run_id().to_string();
-        turn.begin_step(&run, step.index, step.identity, as_of, keeps_names(&step.statement.kind));
+        let again = (step.index < plan.finished).then(|| plan.again(run.clone(), step.index));
+        turn.begin_step(&run, step.index, step.identity, again, keeps_names(&step.statement.kind));
         let ran = host.run(session, &self.as_it_can_run(step)).await;
         let found = turn.end_step();
         let rows = ran.map_err(|source| Error::JobStep {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use milepost_store::{CheckpointName, Digest, Fingerprint, Origin, SnapshotRef, StepOutcome, Version};
+use milepost_store::{
+    CheckpointName, Digest, Fingerprint, LiveVersion, Origin, SnapshotRef, StepOutcome, Version,
+};
 use parking_lot::{Mutex, RwLock};
 
 /// A driver's turn at a run, as its session sees it. Empty in a session outside of any job.
@@ -13,7 +15,7 @@ pub(crate) struct Turn {
     pub(crate) goes_on: bool,
     step: Mutex<Option<CurrentStep>>,
     found: Mutex<Vec<Found>>,
-    as_of: RwLock<BTreeMap<CheckpointName, AsOf>>,
+    again: RwLock<Option<Again>>,
     keeps_names: AtomicBool,
 }
 
@@ -35,13 +37,49 @@ pub(crate) struct Found {
     pub(crate) saved_ms: u64,
 }
 
+/// What is known of the versions that names stood for when a step ran first that is done again now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// The version that the last finished step before it made or found.
+    pub(super) made: BTreeMap<CheckpointName, Version>,
+    /// The version that the first finished step from it on made or found.
+    pub(super) later: BTreeMap<CheckpointName, Version>,
+    /// The run, and the step's place in it.
+    pub(super) run: String,
+    pub(super) step: u64,
+}
+
 /// Which version a name stood for when a step ran first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AsOf {
-    /// This one.
-    Exactly(Version),
-    /// The newest one before this one.
-    Before(Version),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AsOf {
+    made: Option<Version>,
+    later: Option<Version>,
+    run: String,
+    step: u64,
+}
+
+impl AsOf {
+    /// The version among those that are there, oldest first: the newest that an earlier step of the run made; else the newest
+    /// that stood there before the run came to make its own.
+    pub(crate) fn among(&self, live: &[LiveVersion]) -> Option<Version> {
+        let of_the_run = |live: &LiveVersion| {
+            live.origin.run.strip_prefix(&self.run).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let earlier = |live: &LiveVersion| of_the_run(live) && live.origin.step < self.step;
+        let stood = |live: &&LiveVersion| match self.made {
+            Some(made) => live.version == made || (live.version > made && earlier(live)),
+            None => {
+                let is_later = of_the_run(live) && !earlier(live);
+                !is_later && self.later.is_none_or(|later| live.version <= later)
+            }
+        };
+        live.iter().rfind(stood).map(|live| live.version)
+    }
+
+    /// Whether the name was a checkpoint's then, as far as the run's own steps tell.
+    pub(crate) fn existed(&self) -> bool {
+        self.made.is_some() || self.later.is_some_and(|later| later > Version(1))
+    }
 }
 
 impl Turn {
@@ -51,13 +89,13 @@ impl Turn {
         run: &str,
         index: u64,
         identity: Digest,
-        as_of: BTreeMap<CheckpointName, AsOf>,
+        again: Option<Again>,
         keeps_names: bool,
     ) {
         let identity = identity.hex();
         let run = format!("{run}/{}", identity.get(..16).unwrap_or(&identity));
         self.found.lock().clear();
-        *self.as_of.write() = as_of;
+        *self.again.write() = again;
         self.keeps_names.store(keeps_names, Ordering::Relaxed);
         *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new() });
     }
@@ -65,7 +103,7 @@ impl Turn {
     /// Ends the step. Gives the snapshots that it made or found, in order.
     pub(super) fn end_step(&self) -> Vec<Found> {
         *self.step.lock() = None;
-        self.as_of.write().clear();
+        *self.again.write() = None;
         std::mem::take(&mut self.found.lock())
     }
 
@@ -94,9 +132,12 @@ impl Turn {
         self.keeps_names.load(Ordering::Relaxed)
     }
 
-    /// Which version a name stands for, where the current step is done again for a new session.
+    /// Which version a name stands for, where the current step is done again.
     pub(crate) fn as_of(&self, name: &CheckpointName) -> Option<AsOf> {
-        self.as_of.read().get(name).copied()
+        let again = self.again.read();
+        let Again { made, later, run, step } = again.as_ref()?;
+        let (made, later) = (made.get(name).copied(), later.get(name).copied());
+        Some(AsOf { made, later, run: run.clone(), step: *step })
     }
 }
 
@@ -114,7 +155,7 @@ mod tests {
 
     /// The origins of three nodes of a step; the last two have one query over two sources.
     fn origins(turn: &Turn, step: &str) -> Vec<Origin> {
-        turn.begin_step("run", 3, Digest::of(step.as_bytes()), BTreeMap::new(), false);
+        turn.begin_step("run", 3, Digest::of(step.as_bytes()), None, false);
         let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), fingerprint(of)).unwrap());
         turn.end_step();
         origins.to_vec()

@@ -17,14 +17,14 @@ pub(super) async fn read_newest(resolver: &Resolver<'_>, plan: &LogicalPlan) -> 
     let (milepost, store) = (&resolver.milepost, resolver.milepost.store());
     let mut moved = Vec::new();
     for planned in named_snapshots_in(plan)? {
-        if let Some(as_of) = milepost.turn.as_of(&planned.name) {
+        let meant = match milepost.turn.as_of(&planned.name) {
             // A step of a job that is done again reads what it read first.
-            moved.push(snapshot_as_of(milepost, &planned.name, as_of).await?);
-            continue;
-        }
-        match store.newest(&planned.name).await.map_err(store_error)? {
-            Some(newest) if newest.version == planned.version => {}
-            Some(newest) => moved.push(newest),
+            Some(as_of) => snapshot_as_of(milepost, &planned.name, &as_of).await?,
+            None => store.newest(&planned.name).await.map_err(store_error)?,
+        };
+        match meant {
+            Some(meant) if meant.version == planned.version => {}
+            Some(meant) => moved.push(meant),
             None => {
                 let (name, store) = (planned.name.to_string(), store.url().to_string());
                 return Err(Error::NoCheckpoint { name, store }.into());

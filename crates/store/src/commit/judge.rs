@@ -90,9 +90,11 @@ impl Attempt {
         let since = view.commits().map(|(version, manifest)| (version, manifest.origin()));
         let dropped = remembered.chain(since).filter(|(version, by)| *by == origin && wanted(*version));
         let Some(dropped) = dropped.map(|(version, _)| version).max() else { return Ok(None) };
-        // Dropped with nothing newer, the step is to run again; dropped because newer ones came, it is history.
-        let newest = state.newest().map(|live| live.version);
-        Ok(newest.filter(|newest| *newest > dropped).map(|_| CommitOutcome::Superseded { newest }))
+        // Dropped with nothing newer, the step is to run again; dropped because newer ones came, it is history. Where the run
+        // itself goes through its steps again, the newest is of a step before.
+        let newest =
+            state.newest().filter(|newest| newest.version > dropped && !newest.origin.precedes(origin));
+        Ok(newest.map(|newest| CommitOutcome::Superseded { newest: Some(newest.version) }))
     }
 
     /// Rule 4: a source that changed or vanished ends the attempt. Prevents: rows of no version of a source under

@@ -95,10 +95,18 @@ pub struct Definition {
 /// Which step wrote a snapshot. One step commits once, however often it is tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
-    /// The run: one try at running a job, or one session.
+    /// The run: one try at running a job, or one session. What follows a slash tells its statements apart.
     pub run: String,
     /// The statement within the run.
     pub step: u64,
     /// The checkpoint node within the statement.
     pub node: u64,
+}
+
+impl Origin {
+    /// Whether this is an earlier step of the same run.
+    pub(crate) fn precedes(&self, other: &Self) -> bool {
+        let run = |origin: &Self| origin.run.split('/').next().map(str::to_owned);
+        run(self) == run(other) && self.step < other.step
+    }
 }

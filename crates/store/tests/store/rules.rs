@@ -174,6 +174,21 @@ async fn rule_3_a_dropped_newest_result_can_be_made_again() {
     }
 }
 
+/// The user drops all that a run made of a name: its steps are gone through again, the first one too.
+#[tokio::test]
+async fn rule_3_a_run_goes_through_its_steps_again() {
+    let (store, _) = faulty().await;
+    for round in 0..2 {
+        for step in 1..=2 {
+            let (attempt, mut manifest) = staged(&store, &format!("{step}"), &[1]).await.unwrap();
+            manifest.origin = Origin { run: format!("run/statement {step}"), ..origin(step) };
+            let version = committed(attempt.commit(draft(manifest), &Unchanged).await.unwrap());
+            assert_eq!(version, Version(2 * round + step));
+        }
+        let _ = store.drop_checkpoint(&name()).await.unwrap();
+    }
+}
+
 /// One attempt commits once, also when it is asked twice.
 #[tokio::test]
 async fn rule_3_an_attempt_commits_once() {
