@@ -92,20 +92,6 @@ pub struct Milepost {
     beneath: OnceLock<Arc<dyn CatalogProviderList>>,
     scratch: Mutex<Option<Scratch>>,
     clean_ups: Mutex<JoinSet<()>>,
-    /// Damaged checkpoints that are being computed again.
-    repairing: Mutex<BTreeSet<String>>,
-}
-
-/// One damaged checkpoint is being computed again, until this is dropped.
-pub(crate) struct Repairing<'a> {
-    milepost: &'a Milepost,
-    name: String,
-}
-
-impl Drop for Repairing<'_> {
-    fn drop(&mut self) {
-        self.milepost.repairing.lock().remove(&self.name);
-    }
 }
 
 /// The store of local checkpoints; its folder goes when the session goes.
@@ -139,7 +125,6 @@ impl Milepost {
             beneath: OnceLock::new(),
             scratch: Mutex::default(),
             clean_ups: Mutex::default(),
-            repairing: Mutex::default(),
         })
     }
 
@@ -262,12 +247,6 @@ impl Milepost {
         let home = Home::new(Store::open(&path, options).await.map_err(store_error)?)?;
         let mut slot = self.scratch.lock();
         Ok(slot.get_or_insert(Scratch { home, _folder: folder }).home.clone())
-    }
-
-    /// Says that a damaged checkpoint is being computed again; `None` if it is already, so that none waits for itself.
-    pub(crate) fn begin_repair(&self, name: &str) -> Option<Repairing<'_>> {
-        let begun = self.repairing.lock().insert(name.to_string());
-        begun.then(|| Repairing { milepost: self, name: name.to_string() })
     }
 
     /// Runs a clean-up beside the session; [`Self::settle`] waits for it. Outside a runtime it is left undone, which

@@ -143,7 +143,6 @@ async fn eager(
         options: &options.settings,
         config,
         force: options.force,
-        origin: None,
     };
     let resolver = Resolver::new(milepost, &state, Mode::Stage);
     let snapshot = resolver.ensure(&request).await?.snapshot;

@@ -198,6 +198,19 @@ async fn a_read_by_name_is_repaired_on_request() {
     assert!(session.take_notices().iter().any(|notice| notice.contains(".parquet")));
 }
 
+/// REFRESH looks at the files as CHECKPOINT does, though the snapshot is fresh.
+#[tokio::test]
+async fn a_refresh_of_what_is_damaged_is_no_reuse() {
+    let scene = Scene::new().await;
+    fs::remove_file(scene.data_file()).unwrap();
+    let session = scene.session().await;
+    run(&session, "CREATE TABLE n AS VALUES (1), (2), (3)").await.unwrap();
+    says(&fails(&session, "REFRESH CHECKPOINT kept").await, &[".parquet"]);
+    run(&session, "SET milepost.on_damage = 'recompute'").await.unwrap();
+    assert_eq!(checkpoint(&session, "REFRESH CHECKPOINT kept").await.unwrap().outcome, "written");
+    assert_eq!(number(&session, "SELECT sum(x) FROM kept").await, 6);
+}
+
 #[tokio::test]
 async fn a_step_that_reads_itself_cannot_be_repaired() {
     let scene = Scene::new().await;

@@ -36,13 +36,9 @@ async fn repair(
     snapshot: &Snapshot,
     damage: milepost_store::Error,
 ) -> Result<Snapshot> {
-    let milepost = &resolver.milepost;
-    let Some(_repairing) = milepost.begin_repair(snapshot.name.as_str()) else {
-        return Err(store_error(damage));
-    };
-    if snapshot.manifest.definition.is_none() {
+    if resolver.is_making(&snapshot.name) || snapshot.manifest.definition.is_none() {
         return Err(store_error(damage));
     }
-    milepost.notify(format!("{damage}; it is computed again"));
+    resolver.milepost.notify(format!("{damage}; it is computed again"));
     Ok(refresh(resolver, snapshot, true).await?.snapshot)
 }

@@ -11,11 +11,15 @@ use milepost_store::{Origin, Snapshot, SnapshotRef, StepOutcome};
 use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::Resolver;
 use crate::catalog::refuse_taken;
-use crate::config::{OnDamage, Reuse};
+use crate::config::{MilepostConfig, OnDamage, Reuse};
+use crate::context::Home;
 use crate::error::store_error;
 use crate::job::Found;
 use crate::scan::same_names;
 use crate::stage::{Stage, UnitCounts, Written};
+
+/// How often a checkpoint that reads itself is looked at before it is left to the commit to refuse it.
+const LOOKS: usize = 5;
 
 /// How a request was served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,16 +80,16 @@ impl Resolver<'_> {
             if let Some(name) = &request.name {
                 refuse_taken(&self.milepost, self.state, name)?;
             }
-            let resolved = self.resolve_all(request.plan).await?;
-            let prepared = Prepared::of(self, request, resolved).await?;
-            let in_job = || self.milepost.turn.origin(&prepared.name, prepared.identity.fingerprint);
-            let origin = request.origin.clone().or_else(in_job);
+            let prepared = self.prepare(request).await?;
+            let origin = self.milepost.turn.origin(&prepared.name, prepared.identity.fingerprint);
             let reusable = match &prepared.verdict {
                 Verdict::Reuse(snapshot) => Some(snapshot.clone()),
                 Verdict::Write(_) => committed_before(request, &prepared, origin.as_ref()).await?,
             };
             let ensured = match reusable {
-                Some(snapshot) if self.is_whole(request, &snapshot).await? => reused(snapshot, started),
+                Some(snapshot) if self.is_whole(request.home, &request.config, &snapshot).await? => {
+                    reused(snapshot, started)
+                }
                 Some(_) => self.write(request, prepared, origin, true, started).await?,
                 None => self.write(request, prepared, origin, false, started).await?,
             };
@@ -99,11 +103,32 @@ impl Resolver<'_> {
         })
     }
 
+    /// Identifies a request. One that reads its own checkpoint is looked at again where that moved on meanwhile: nothing is
+    /// computed yet.
+    async fn prepare(&self, request: &Request<'_>) -> Result<Prepared> {
+        let within = self.making(request.name.as_ref());
+        let mut looks = 0;
+        loop {
+            let resolved = within.resolve_all(request.plan).await?;
+            let prepared = Prepared::of(self, request, resolved).await?;
+            looks += 1;
+            let replayed = self.milepost.turn.as_of(&prepared.name).is_some();
+            if !prepared.moved_on() || replayed || looks == LOOKS {
+                return Ok(prepared);
+            }
+        }
+    }
+
     /// Whether all files of a snapshot are there; where they are not, `on_damage` says whether that is an error.
-    async fn is_whole(&self, request: &Request<'_>, snapshot: &Snapshot) -> Result<bool> {
-        match request.home.check(snapshot, request.config.verify_reads).await {
+    pub(crate) async fn is_whole(
+        &self,
+        home: &Home,
+        config: &MilepostConfig,
+        snapshot: &Snapshot,
+    ) -> Result<bool> {
+        match home.check(snapshot, config.verify_reads).await {
             Ok(()) => Ok(true),
-            Err(damage) if damage.is_damage() && request.config.on_damage == OnDamage::Recompute => {
+            Err(damage) if damage.is_damage() && config.on_damage == OnDamage::Recompute => {
                 self.milepost.notify(format!("{damage}; it is computed again"));
                 Ok(false)
             }
@@ -119,7 +144,7 @@ impl Resolver<'_> {
         repair: bool,
         started: Instant,
     ) -> Result<Ensured> {
-        let report = Stage { origin, ..self.stage(request, prepared, repair) }.run().await?;
+        let report = self.stage(request, prepared, origin, repair).run().await?;
         let elapsed_ms = elapsed(started);
         let outcome = match report.written {
             Written::Here if report.units.reused > 0 => Outcome::Resumed,
@@ -141,6 +166,7 @@ impl Resolver<'_> {
         &'s self,
         request: &'s Request<'_>,
         prepared: Prepared,
+        origin: Option<Origin>,
         repair: bool,
     ) -> Stage<'s> {
         let replaces = if request.force || repair || request.config.reuse == Reuse::Off {
@@ -162,7 +188,7 @@ impl Resolver<'_> {
             parents: prepared.parents,
             read_version: prepared.read_version,
             replaces,
-            origin: request.origin.clone(),
+            origin,
         }
     }
 }

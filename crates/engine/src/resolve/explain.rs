@@ -78,7 +78,7 @@ pub(crate) async fn explain_checkpoint(
     let Some(name) = &request.name else { return internal_err!("EXPLAIN CHECKPOINT without a name") };
     let resolver = Resolver::new(milepost, state, Mode::Peek);
     let said = |verdict| ("checkpoint".to_string(), label(name.as_str(), verdict));
-    let plan = match resolver.resolve(request.plan).await? {
+    let plan = match resolver.making(request.name.as_ref()).resolve(request.plan).await? {
         Resolved::Plan(plan) => *plan,
         Resolved::WouldWrite(inner) => {
             return Ok(vec![said(&Verdict::Write(vec![format!("below it, {inner}")]))]);
@@ -87,7 +87,7 @@ pub(crate) async fn explain_checkpoint(
     let prepared = Prepared::of(&resolver, request, plan).await?;
     let mut shown = vec![said(&prepared.verdict)];
     if let Verdict::Write(_) = prepared.verdict {
-        shown.push(("units".to_string(), resolver.stage(request, prepared, false).preview().await?));
+        shown.push(("units".to_string(), resolver.stage(request, prepared, None, false).preview().await?));
     }
     Ok(shown)
 }

@@ -4,6 +4,7 @@
 //! snapshot that reads a stale one is stale itself. A checkpoint that reads its own earlier version is judged by its
 //! other sources: each of its versions is a step, and the newest step is no staler for being the newest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -15,12 +16,12 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::future::BoxFuture;
-use milepost_store::{CheckpointName, Definition, Snapshot};
+use milepost_store::{CheckpointName, Definition, Snapshot, Version};
 
 use super::prepare::{Request, analyse, what_changed};
 use super::resolver::{Mode, Resolved, Resolver};
 use crate::config::OnStale;
-use crate::context::settings;
+use crate::context::{Milepost, settings};
 use crate::error::Error;
 use crate::identity::identify;
 use crate::scan::{SNAPSHOT_KIND, SnapshotTable, named_snapshots_in, version_read};
@@ -44,47 +45,102 @@ pub(crate) enum Freshness {
 
 /// Judges a snapshot in this session.
 pub(crate) async fn freshness(resolver: &Resolver<'_>, snapshot: &Snapshot) -> Result<Freshness> {
-    let peeking = Resolver::new(Arc::clone(&resolver.milepost), resolver.state, Mode::Peek);
-    judge(&peeking, snapshot, 0).await
+    Judge::new(Arc::clone(&resolver.milepost), resolver.state).judge(snapshot).await
 }
 
 /// Chains of checkpoints are followed this far; each link is another name, so real chains are short.
 const DEPTH: usize = 64;
 
-fn judge<'f>(
-    resolver: &'f Resolver<'_>,
-    snapshot: &'f Snapshot,
-    depth: usize,
-) -> BoxFuture<'f, Result<Freshness>> {
-    Box::pin(async move {
+/// Judges snapshots at one moment, each once: a checkpoint that many read is looked at for all of them.
+pub(crate) struct Judge<'a> {
+    milepost: Arc<Milepost>,
+    /// The session's own, under which every definition's settings are laid.
+    state: &'a SessionState,
+    known: BTreeMap<(CheckpointName, Version), Freshness>,
+    /// What is being judged now, in the order of reading.
+    chain: Vec<CheckpointName>,
+}
+
+/// A verdict, and whose freshness it took for granted because they read each other.
+struct Judged {
+    freshness: Freshness,
+    assumes: BTreeSet<CheckpointName>,
+    /// The chain was too long to follow to its end.
+    cut: bool,
+}
+
+impl From<Freshness> for Judged {
+    fn from(freshness: Freshness) -> Self {
+        Self { freshness, assumes: BTreeSet::new(), cut: false }
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(milepost: Arc<Milepost>, state: &'a SessionState) -> Self {
+        Self { milepost, state, known: BTreeMap::new(), chain: vec![] }
+    }
+
+    /// Judges a snapshot.
+    ///
+    /// # Errors
+    /// The store's. A definition that cannot be planned is no error: then nobody knows.
+    pub(crate) async fn judge(&mut self, snapshot: &Snapshot) -> Result<Freshness> {
+        Ok(self.judge_in_chain(snapshot).await?.freshness)
+    }
+
+    fn judge_in_chain<'f>(&'f mut self, snapshot: &'f Snapshot) -> BoxFuture<'f, Result<Judged>> {
+        Box::pin(async move {
+            let key = (snapshot.name.clone(), snapshot.version);
+            if let Some(known) = self.known.get(&key) {
+                return Ok(known.clone().into());
+            }
+            if self.chain.contains(&snapshot.name) {
+                // They read each other: all are fresh unless one of them has a reason of its own.
+                let assumes = BTreeSet::from([snapshot.name.clone()]);
+                return Ok(Judged { freshness: Freshness::Fresh, assumes, cut: false });
+            }
+            if self.chain.len() >= DEPTH {
+                return Ok(Judged { cut: true, ..too_long().into() });
+            }
+            self.chain.push(snapshot.name.clone());
+            let judged = self.look(snapshot).await;
+            self.chain.pop();
+            let mut judged = judged?;
+            judged.assumes.remove(&snapshot.name);
+            // What was taken for granted may turn out otherwise, and a chain that begins here is shorter.
+            if judged.assumes.is_empty() && !judged.cut {
+                self.known.insert(key, judged.freshness.clone());
+            }
+            Ok(judged)
+        })
+    }
+
+    async fn look(&mut self, snapshot: &Snapshot) -> Result<Judged> {
         let stored = &snapshot.manifest.identity;
         let Some(definition) = &snapshot.manifest.definition else {
-            return Ok(Freshness::Unknown(
-                "a program made it, or a query around it, and no definition is stored".to_string(),
-            ));
+            let why = "a program made it, or a query around it, and no definition is stored".to_string();
+            return Ok(Freshness::Unknown(why).into());
         };
-        if depth >= DEPTH {
-            return Ok(Freshness::Unknown("its chain of checkpoints is too long to follow".to_string()));
-        }
-        let state = match state_of_definition(resolver.state, definition) {
+        let state = match state_of_definition(self.state, definition) {
             Ok(state) => state,
-            Err(error) => return Ok(Freshness::Unknown(error.to_string())),
+            Err(error) => return Ok(Freshness::Unknown(error.to_string()).into()),
         };
-        let within = Resolver::new(Arc::clone(&resolver.milepost), &state, Mode::Peek);
+        let within = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Peek);
         let plan = match plan_definition(&state, &definition.sql).await {
             Ok(plan) => plan,
             Err(error) => {
-                return Ok(Freshness::Unknown(format!("its definition cannot be planned here: {error}")));
+                return Ok(
+                    Freshness::Unknown(format!("its definition cannot be planned here: {error}")).into()
+                );
             }
         };
         let plan = match within.resolve(&plan).await? {
             Resolved::Plan(plan) => analyse(&state, *plan)?,
             Resolved::WouldWrite(inner) => {
-                return Ok(Freshness::Stale { why: vec![format!("below it, {inner}")], below: vec![] });
+                return Ok(Freshness::Stale { why: vec![format!("below it, {inner}")], below: vec![] }.into());
             }
         };
-        let milepost = &resolver.milepost;
-        let today = identify(&plan, &state, &milepost.registries, &milepost.run).await?;
+        let today = identify(&plan, &state, &self.milepost.registries, &self.milepost.run).await?;
         let read = named_snapshots_in(&plan)?;
         let reads_itself = version_read(&read, &snapshot.name).is_some();
         let same = if reads_itself {
@@ -96,22 +152,31 @@ fn judge<'f>(
             if !today.determinism.is_immutable() {
                 let reason =
                     today.determinism.reason().unwrap_or("its result differs from run to run").to_string();
-                return Ok(Freshness::Unknown(format!("it holds for one run only: {reason}")));
+                return Ok(Freshness::Unknown(format!("it holds for one run only: {reason}")).into());
             }
             if let (false, Some(reason)) = (today.reusable, today.why_not_reusable.clone()) {
-                return Ok(Freshness::Unknown(reason));
+                return Ok(Freshness::Unknown(reason).into());
             }
-            return Ok(Freshness::Stale { why: what_changed(snapshot, &today), below: vec![] });
+            return Ok(Freshness::Stale { why: what_changed(snapshot, &today), below: vec![] }.into());
         }
+        let (mut assumes, mut cut) = (BTreeSet::new(), false);
         for parent in read.iter().filter(|parent| parent.name != snapshot.name) {
-            if let Freshness::Stale { why, mut below } = judge(&within, parent, depth + 1).await? {
+            let judged = self.judge_in_chain(parent).await?;
+            if let Freshness::Stale { why, mut below } = judged.freshness {
                 below.push(parent.name.clone());
                 let why = vec![format!("it reads {}, which is stale: {}", parent.name, why.join("; "))];
-                return Ok(Freshness::Stale { why, below });
+                return Ok(Freshness::Stale { why, below }.into());
             }
+            assumes.extend(judged.assumes);
+            cut |= judged.cut;
         }
-        Ok(Freshness::Fresh)
-    })
+        let freshness = if cut { too_long() } else { Freshness::Fresh };
+        Ok(Judged { freshness, assumes, cut })
+    }
+}
+
+fn too_long() -> Freshness {
+    Freshness::Unknown("its chain of checkpoints is too long to follow".to_string())
 }
 
 /// Same query and same other sources; its own earlier version does not count.
@@ -164,9 +229,14 @@ pub(crate) async fn mind_staleness(
         return Ok(None);
     }
     let mut refreshed: Vec<Snapshot> = Vec::new();
+    let mut judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
     for snapshot in named_snapshots_in(plan)? {
+        // A step of a job that is done again reads what it read first.
+        if resolver.is_making(&snapshot.name) || resolver.milepost.turn.as_of(&snapshot.name).is_some() {
+            continue;
+        }
         let (name, version) = (snapshot.name.to_string(), snapshot.version.0);
-        let (why, below) = match freshness(resolver, &snapshot).await? {
+        let (why, below) = match judge.judge(&snapshot).await? {
             Freshness::Fresh => continue,
             Freshness::Stale { why, below } => (why.join("; "), below),
             // Nobody may take for fresh what nobody can judge.
@@ -219,10 +289,15 @@ pub(crate) async fn refresh(
         options: &options,
         config,
         force,
-        origin: None,
     };
-    let within = Resolver::new(Arc::clone(&resolver.milepost), &state, Mode::Stage);
-    within.ensure(&request).await
+    resolver.under(&state).ensure(&request).await
+}
+
+fn same_columns(old: &Snapshot, new: &Snapshot) -> bool {
+    let names = |snapshot: &Snapshot| -> Vec<String> {
+        snapshot.manifest.schema.fields().iter().map(|field| field.name().clone()).collect()
+    };
+    names(old) == names(new)
 }
 
 /// The plan with each named scan of an old version turned into one of the new.
@@ -235,14 +310,16 @@ pub(super) fn read_instead(
     let replaced = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
         let provider = source_as_provider(&scan.source)?;
-        let new = provider
+        let old = provider
             .downcast_ref::<SnapshotTable>()
             .filter(|table| table.is_named())
-            .and_then(|table| snapshots.iter().find(|new| new.name == table.snapshot().name));
+            .map(SnapshotTable::snapshot);
+        let new = old.and_then(|old| Some((old, snapshots.iter().find(|new| new.name == old.name)?)));
         Ok(match new {
-            Some(new) => {
+            Some((old, new)) => {
                 let table = SnapshotTable::named(home.clone(), new.clone());
-                if TableProvider::schema(&table) != provider.schema() {
+                // Files call repeated columns by their places: their names stand in the manifest.
+                if TableProvider::schema(&table) != provider.schema() || !same_columns(old, new) {
                     return plan_err!(
                         "checkpoint {} has other columns by now: run the statement again, and make views and prepared statements over it anew",
                         new.name

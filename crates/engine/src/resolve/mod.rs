@@ -15,7 +15,7 @@ mod resolver;
 
 pub(crate) use ensure::{Ensured, Outcome};
 pub(crate) use explain::explain_checkpoint;
-pub(crate) use freshness::{Freshness, freshness, refresh};
+pub(crate) use freshness::{Freshness, Judge, freshness, refresh};
 pub(crate) use planner::{MilepostPlanner, ResolvedAlready};
 pub(crate) use prepare::{Request, definition};
 pub(crate) use resolver::{Mode, Resolver};

@@ -4,7 +4,7 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use futures::future::BoxFuture;
-use milepost_store::{CheckpointName, Definition, Origin, Parent, Snapshot, Version};
+use milepost_store::{CheckpointName, Definition, Parent, Snapshot, Version};
 
 use super::resolver::Resolver;
 use crate::config::{MilepostConfig, Reuse};
@@ -25,7 +25,6 @@ pub(crate) struct Request<'a> {
     pub(crate) config: MilepostConfig,
     /// Written although a fresh snapshot exists.
     pub(crate) force: bool,
-    pub(crate) origin: Option<Origin>,
 }
 
 /// Whether a snapshot serves a request.
@@ -95,6 +94,12 @@ impl Prepared {
                 .collect();
             Ok(Self { name, plan, analysed, identity, newest, verdict, parents, read_version })
         })
+    }
+
+    /// Whether it reads a version of its own checkpoint that is not the newest any more.
+    pub(super) fn moved_on(&self) -> bool {
+        let newest = self.newest.as_ref().map(|newest| newest.version);
+        self.read_version.is_some_and(|read| newest != Some(read))
     }
 }
 
@@ -193,6 +198,11 @@ pub(crate) fn what_changed(snapshot: &Snapshot, today: &PlanIdentity) -> Vec<Str
 
 /// The definition of a checkpoint that SQL made: its text, and the settings under which the text means what it means.
 pub(crate) fn definition(state: &SessionState, sql: &str) -> Definition {
-    let settings = crate::identity::settings::meaningful(state.config_options());
+    let options = state.config_options();
+    let mut settings = crate::identity::settings::meaningful(options);
+    // A plan has its tables; a text has their names.
+    let defaults = &options.catalog;
+    settings.insert("datafusion.catalog.default_catalog".to_string(), defaults.default_catalog.clone());
+    settings.insert("datafusion.catalog.default_schema".to_string(), defaults.default_schema.clone());
     Definition { sql: sql.to_string(), settings }
 }

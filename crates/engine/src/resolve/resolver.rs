@@ -15,7 +15,7 @@ use datafusion::common::{Result, internal_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use futures::future::BoxFuture;
-use milepost_store::Snapshot;
+use milepost_store::{CheckpointName, Snapshot};
 use parking_lot::Mutex;
 
 use super::damage::mind_damage;
@@ -51,12 +51,34 @@ pub(crate) struct Resolver<'a> {
     pub(crate) milepost: Arc<Milepost>,
     pub(crate) state: &'a SessionState,
     pub(crate) mode: Mode,
-    done: Mutex<Vec<(NodeKey, Snapshot)>>,
+    /// The checkpoints that are being made. What they read of themselves is their earlier version as it is: to refresh or to
+    /// repair it would be to make them first.
+    making: Vec<CheckpointName>,
+    done: Arc<Mutex<Vec<(NodeKey, Snapshot)>>>,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(milepost: Arc<Milepost>, state: &'a SessionState, mode: Mode) -> Self {
-        Self { milepost, state, mode, done: Mutex::default() }
+        Self { milepost, state, mode, making: vec![], done: Arc::default() }
+    }
+
+    /// For what goes into the checkpoint `name`.
+    pub(super) fn making(&self, name: Option<&CheckpointName>) -> Self {
+        let (milepost, done) = (Arc::clone(&self.milepost), Arc::clone(&self.done));
+        let making = self.making.iter().chain(name).cloned().collect();
+        Self { milepost, state: self.state, mode: self.mode, making, done }
+    }
+
+    /// For a query that is planned under other settings.
+    pub(super) fn under<'s>(&self, state: &'s SessionState) -> Resolver<'s> {
+        Resolver {
+            making: self.making.clone(),
+            ..Resolver::new(Arc::clone(&self.milepost), state, self.mode)
+        }
+    }
+
+    pub(super) fn is_making(&self, name: &CheckpointName) -> bool {
+        self.making.contains(name)
     }
 
     /// Replaces every checkpoint of `plan` by a scan of its snapshot.
@@ -136,7 +158,6 @@ impl<'a> Resolver<'a> {
             options: node.options(),
             config,
             force: false,
-            origin: None,
         })
     }
 

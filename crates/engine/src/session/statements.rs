@@ -16,12 +16,13 @@ use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version, Which};
 
 use super::run_time::{at_once, when_collected};
 use super::{Session, rows};
-use crate::catalog::{refuse_hiding, refuse_taken};
+use crate::catalog::{refuse_misuse, refuse_taken};
 use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::{Error, store_error};
 use crate::resolve::{
-    Ensured, Freshness, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
+    Ensured, Freshness, Judge, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness,
+    refresh,
 };
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
@@ -42,7 +43,7 @@ impl Session {
                 }
                 let state = self.context.state();
                 let plan = state.statement_to_plan(inner.as_ref().clone()).await?;
-                refuse_hiding(&self.milepost, &state, &plan).await?;
+                refuse_misuse(&self.milepost, &state, &plan).await?;
                 return self.run_plan(plan).await;
             }
             StatementKind::Checkpoint(create) => Box::pin(self.create(create)).await?,
@@ -119,7 +120,6 @@ impl Session {
             options: &create.options,
             config: settings(state).with_options(&create.options)?,
             force: false,
-            origin: None,
         })
     }
 
@@ -137,7 +137,13 @@ impl Session {
         let state = self.context.state();
         let snapshot = self.snapshot(name, None).await?;
         let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Stage);
-        if !force && freshness(&resolver, &snapshot).await? == Freshness::Fresh {
+        let options: Vec<_> = snapshot.manifest.options.clone().into_iter().collect();
+        let config = settings(&state).with_options(&options)?;
+        let home = &self.milepost.home;
+        if !force
+            && freshness(&resolver, &snapshot).await? == Freshness::Fresh
+            && resolver.is_whole(home, &config, &snapshot).await?
+        {
             let saved_ms = snapshot.manifest.elapsed_ms;
             let (outcome, elapsed_ms) = (Outcome::Reused, 0);
             let units = UnitCounts::default();
@@ -177,14 +183,14 @@ impl Session {
 
     async fn show_checkpoints(&self, like: Option<&str>) -> Result<RecordBatch> {
         let state = self.context.state();
-        let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Peek);
+        let mut judge = Judge::new(Arc::clone(&self.milepost), &state);
         let mut found = Vec::new();
         for checkpoint in self.milepost.overview(Which::Newest).await? {
             if !matches_pattern(checkpoint.name.as_str(), like)? {
                 continue;
             }
             for snapshot in checkpoint.snapshots {
-                let state = freshness(&resolver, &snapshot).await?;
+                let state = judge.judge(&snapshot).await?;
                 found.push((snapshot, checkpoint.live.len(), state));
             }
         }

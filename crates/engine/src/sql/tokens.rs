@@ -1,5 +1,6 @@
 //! Tokens with their byte ranges, for the places where text is cut or rewritten before it is parsed.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use datafusion::common::Result;
@@ -50,18 +51,35 @@ pub(super) fn offset(sql: &str, at: Location) -> usize {
 pub(super) struct LineIndex<'a> {
     sql: &'a str,
     starts: Vec<usize>,
+    /// The last place that was asked for. Tokens are asked for in order, and a script may be one line.
+    last: Cell<Place>,
+}
+
+/// A line, a column in characters, and the byte where they meet, all from 0.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    line: usize,
+    column: usize,
+    byte: usize,
 }
 
 impl<'a> LineIndex<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
         let starts = std::iter::once(0).chain(sql.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { sql, starts }
+        Self { sql, starts, last: Cell::default() }
     }
 
     pub(super) fn offset(&self, at: Location) -> usize {
         let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(usize::MAX);
         let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(start) = self.starts.get(line).copied() else { return self.sql.len() };
-        self.sql[start..].char_indices().nth(column).map_or(self.sql.len(), |(within, _)| start + within)
+        let last = self.last.get();
+        let is_ahead = last.line == line && last.column <= column;
+        let from = if is_ahead { last } else { Place { line, column: 0, byte: start } };
+        let ahead = self.sql[from.byte..].char_indices().nth(column - from.column);
+        let Some((within, _)) = ahead else { return self.sql.len() };
+        let byte = from.byte + within;
+        self.last.set(Place { line, column, byte });
+        byte
     }
 }

@@ -108,7 +108,9 @@ impl Stage<'_> {
                 owner: self.owner(),
             };
             let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
-            let guard = AttemptGuard::new(attempt, work.unit_plan.pure, self.milepost);
+            // Units without an identity fit no later try.
+            let adoptable = work.unit_plan.pure && self.identity.reusable;
+            let guard = AttemptGuard::new(attempt, adoptable, self.milepost);
             let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
             let attempted = match self.attempt(&guard, &work, schema, &counters).await {
                 Err(error) => Err(self.blame_sources(error).await),
@@ -125,7 +127,7 @@ impl Stage<'_> {
                     Ok(report)
                 }
                 // What is complete is not computed again by the next try.
-                Err(error) if work.unit_plan.pure && counters.units_done() > 0 => {
+                Err(error) if adoptable && counters.units_done() > 0 => {
                     guard.leave();
                     Err(error)
                 }
