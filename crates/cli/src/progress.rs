@@ -1,4 +1,4 @@
-//! A bar for each stage that runs: partitions done, rows, bytes, rate. On stderr, and only where a person looks.
+//! A bar for each stage that runs: units done, rows, bytes, rate. On stderr, and only where a person looks.
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};

@@ -73,7 +73,7 @@ words! {
 words! {
     /// What a writer does when another one is writing the same checkpoint.
     OnConcurrent {
-        /// Waits for it (default; takes effect with units that can be taken over).
+        /// Waits for it and takes its result, or goes on from its units where it dies (default).
         Wait = "wait",
         /// Computes beside it; whoever commits second adopts the first result.
         Race = "race",

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::{CatalogProviderList, Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
-use milepost_store::{Durability, Origin, Overview, Overviews, Snapshot, Store, StoreOptions, Which};
+use milepost_store::{
+    CheckpointName, Durability, Origin, Overview, Overviews, Snapshot, Store, StoreOptions, Version, Which,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
 
@@ -151,6 +153,19 @@ impl Milepost {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.home.store
+    }
+
+    /// Why a checkpoint, or one version of it, is not there.
+    pub(crate) async fn missing(&self, name: &CheckpointName, version: Option<Version>) -> Result<Error> {
+        let exists = || async {
+            Ok::<_, DataFusionError>(self.store().newest(name).await.map_err(store_error)?.is_some())
+        };
+        Ok(match version {
+            Some(version) if exists().await? => {
+                Error::NoVersion { name: name.to_string(), version: version.0 }
+            }
+            _ => Error::NoCheckpoint { name: name.to_string(), store: self.store().url().to_string() },
+        })
     }
 
     /// The origin of the next commit outside of a job: run and step name it once and for all, so that a step is never applied twice.

@@ -247,12 +247,6 @@ pub enum Error {
         /// The checkpoint.
         name: String,
     },
-    /// A part of the engine that this release does not have.
-    #[error("{what} is not part of this release")]
-    NotBuilt {
-        /// The statement or function.
-        what: String,
-    },
 }
 
 impl Error {

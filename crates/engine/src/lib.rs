@@ -29,6 +29,7 @@
 //! [`SessionStateBuilderExt`] adds them to a session that somebody else builds.
 
 mod catalog;
+mod columns;
 mod config;
 mod context;
 mod dataframe;

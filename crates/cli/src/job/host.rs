@@ -66,7 +66,7 @@ fn line(report: &StepReport) -> String {
         StepPassed::Ran => {
             let rows = report.rows.map(|rows| format!(", {}", counted(rows, "row"))).unwrap_or_default();
             let time = seconds(Duration::from_millis(report.elapsed_ms));
-            format!("{} in {time}{rows}", outcome(report.outcome))
+            format!("{} in {time}{rows}", report.outcome.as_str())
         }
     };
     format!("step {number}/{of}: {how} ({what})")
@@ -93,15 +93,5 @@ pub(super) fn summary(job: &str, report: &JobReport) -> String {
     match report.saved_ms() {
         0 => text,
         saved => format!("{text}; saved {}", seconds(Duration::from_millis(saved))),
-    }
-}
-
-const fn outcome(outcome: StepOutcome) -> &'static str {
-    match outcome {
-        StepOutcome::Done => "done",
-        StepOutcome::Written => "written",
-        StepOutcome::Resumed => "resumed",
-        StepOutcome::Reused => "reused",
-        StepOutcome::Adopted => "adopted",
     }
 }

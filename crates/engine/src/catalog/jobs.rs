@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, TimestampMillisecondArray, UInt64Array};
+use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::Field;
 use datafusion::common::Result;
 use futures::{StreamExt, TryStreamExt};
-use milepost_store::{FinishedStep, JobName, JobRun, RunStatus, StepKind, StepOutcome};
+use milepost_store::{FinishedStep, JobName, JobRun, RunStatus};
 
-use super::system::{number, numbers, strings, text, texts, time, times};
+use super::system::{number, text, time};
+use crate::columns::{moments, numbers, strings, texts, times};
 use crate::context::Milepost;
 use crate::error::store_error;
 
@@ -93,8 +94,8 @@ pub(super) fn step_rows(runs: &[Run]) -> Vec<ArrayRef> {
         strings(all().map(|(job, ..)| job.to_string())),
         strings(all().map(|(_, run, _)| run.run.to_string())),
         numbers(steps().map(|step| step.index + 1)),
-        strings(steps().map(|step| kind(step.kind).to_string())),
-        strings(steps().map(|step| outcome(step.outcome).to_string())),
+        strings(steps().map(|step| step.kind.as_str().to_string())),
+        strings(steps().map(|step| step.outcome.as_str().to_string())),
         texts(steps().map(|step| step.checkpoint.as_ref().map(|made| made.checkpoint.to_string()))),
         Arc::new(
             steps().map(|step| step.checkpoint.as_ref().map(|made| made.version.0)).collect::<UInt64Array>(),
@@ -107,10 +108,6 @@ pub(super) fn step_rows(runs: &[Run]) -> Vec<ArrayRef> {
     ]
 }
 
-fn moments(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
-    Arc::new(values.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
-}
-
 /// A run that nobody ended and that is not the last was given up for a new one.
 const fn status(status: RunStatus, last: bool) -> &'static str {
     match status {
@@ -118,25 +115,5 @@ const fn status(status: RunStatus, last: bool) -> &'static str {
         RunStatus::Running => "given up",
         RunStatus::Done => "done",
         RunStatus::Failed => "failed",
-    }
-}
-
-const fn kind(kind: StepKind) -> &'static str {
-    match kind {
-        StepKind::State => "state",
-        StepKind::Query => "query",
-        StepKind::Checkpoint => "checkpoint",
-        StepKind::Sink => "sink",
-        StepKind::OtherEffect => "other",
-    }
-}
-
-const fn outcome(outcome: StepOutcome) -> &'static str {
-    match outcome {
-        StepOutcome::Done => "done",
-        StepOutcome::Written => "written",
-        StepOutcome::Resumed => "resumed",
-        StepOutcome::Reused => "reused",
-        StepOutcome::Adopted => "adopted",
     }
 }

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
-};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, Session, TableProvider};
@@ -16,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use milepost_store::{CheckpointName, Snapshot, Version, Which};
 
 use super::jobs;
+use crate::columns::{numbers, strings, texts, times};
 use crate::context::Milepost;
 use crate::error::store_error;
 use crate::scan::{SnapshotTable, named_scan};
@@ -37,16 +36,8 @@ impl SystemSchema {
         let home = &self.milepost.home;
         match home.store.snapshot(&name, Version(version)).await.map_err(store_error)? {
             Some(snapshot) => Ok(Some(named_scan(SnapshotTable::new(home.clone(), snapshot))?)),
-            None => Err(self.missing(&name, version).await?.into()),
+            None => Err(self.milepost.missing(&name, Some(Version(version))).await?.into()),
         }
-    }
-
-    async fn missing(&self, name: &CheckpointName, version: u64) -> Result<crate::Error> {
-        let store = &self.milepost.home.store;
-        Ok(match store.newest(name).await.map_err(store_error)? {
-            Some(_) => crate::Error::NoVersion { name: name.to_string(), version },
-            None => crate::Error::NoCheckpoint { name: name.to_string(), store: store.url().to_string() },
-        })
     }
 }
 
@@ -219,22 +210,6 @@ pub(super) fn time(name: &str) -> Field {
 
 fn flag(name: &str) -> Field {
     Field::new(name, DataType::Boolean, false)
-}
-
-pub(super) fn texts<T: Into<String>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
-    Arc::new(values.map(|value| value.map(Into::into)).collect::<StringArray>())
-}
-
-pub(super) fn strings(values: impl Iterator<Item = String>) -> ArrayRef {
-    Arc::new(values.map(Some).collect::<StringArray>())
-}
-
-pub(super) fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
-    Arc::new(UInt64Array::from_iter_values(values))
-}
-
-pub(super) fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
 }
 
 fn checkpoints(snapshots: &[Found]) -> Vec<ArrayRef> {

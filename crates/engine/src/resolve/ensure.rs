@@ -21,35 +21,10 @@ use crate::stage::{Stage, UnitCounts, Written};
 /// How often a checkpoint that reads itself is looked at before it is left to the commit to refuse it.
 const LOOKS: usize = 5;
 
-/// How a request was served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// A stage wrote it.
-    Written,
-    /// A stage wrote what an attempt before it had left undone.
-    Resumed,
-    /// A fresh snapshot was there.
-    Reused,
-    /// Another writer committed the same result first.
-    Adopted,
-}
-
-impl Outcome {
-    /// The word in result rows.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Written => "written",
-            Self::Resumed => "resumed",
-            Self::Reused => "reused",
-            Self::Adopted => "adopted",
-        }
-    }
-}
-
 /// A request that was served.
 pub(crate) struct Ensured {
     pub(crate) snapshot: Snapshot,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: StepOutcome,
     pub(crate) elapsed_ms: u64,
     /// What the first computation took, less what this took.
     pub(crate) saved_ms: u64,
@@ -61,14 +36,8 @@ pub(crate) struct Ensured {
 impl Ensured {
     /// What a job keeps of it.
     pub(crate) fn for_the_job(&self) -> Found {
-        let outcome = match self.outcome {
-            Outcome::Written => StepOutcome::Written,
-            Outcome::Resumed => StepOutcome::Resumed,
-            Outcome::Reused => StepOutcome::Reused,
-            Outcome::Adopted => StepOutcome::Adopted,
-        };
         let snapshot = SnapshotRef { checkpoint: self.snapshot.name.clone(), version: self.snapshot.version };
-        Found { snapshot, outcome, rows: self.snapshot.manifest.rows, saved_ms: self.saved_ms }
+        Found { snapshot, outcome: self.outcome, rows: self.snapshot.manifest.rows, saved_ms: self.saved_ms }
     }
 }
 
@@ -147,9 +116,9 @@ impl Resolver<'_> {
         let report = self.stage(request, prepared, origin, repair).run().await?;
         let elapsed_ms = elapsed(started);
         let outcome = match report.written {
-            Written::Here if report.units.reused > 0 => Outcome::Resumed,
-            Written::Here => Outcome::Written,
-            Written::Elsewhere => Outcome::Adopted,
+            Written::Here if report.units.reused > 0 => StepOutcome::Resumed,
+            Written::Here => StepOutcome::Written,
+            Written::Elsewhere => StepOutcome::Adopted,
         };
         Ok(Ensured {
             snapshot: report.snapshot,
@@ -213,7 +182,7 @@ fn reused(snapshot: Snapshot, started: Instant) -> Ensured {
     let saved_ms = snapshot.manifest.elapsed_ms.saturating_sub(elapsed_ms);
     Ensured {
         snapshot,
-        outcome: Outcome::Reused,
+        outcome: StepOutcome::Reused,
         elapsed_ms,
         saved_ms,
         units: UnitCounts::default(),

@@ -10,7 +10,7 @@ use super::resolver::Resolver;
 use crate::config::{MilepostConfig, Reuse};
 use crate::context::Home;
 use crate::error::store_error;
-use crate::identity::{PlanIdentity, describe_change, describe_plan_change, identify};
+use crate::identity::{PlanIdentity, describe_change, describe_plan_change, identify, settings};
 use crate::scan::{named_snapshots_in, same_names, snapshots_in, version_read};
 
 /// What a statement, a DataFrame or an inline node asks for.
@@ -168,16 +168,8 @@ pub(crate) fn what_changed(snapshot: &Snapshot, today: &PlanIdentity) -> Vec<Str
             why.push(format!("it was made by {}", snapshot.manifest.producer));
         }
     }
-    for (key, value) in &today.settings {
-        match then.settings.get(key) {
-            Some(before) if before == value => {}
-            Some(before) => why.push(format!("setting {key} was {before} and is {value}")),
-            None => why.push(format!("setting {key} is {value}")),
-        }
-    }
-    for key in then.settings.keys().filter(|key| !today.settings.contains_key(*key)) {
-        why.push(format!("setting {key} is no longer set"));
-    }
+    let settings = settings::describe_change(&then.settings, &today.settings);
+    why.extend(settings.into_iter().map(|change| format!("setting {change}")));
     for (position, source) in today.sources.iter().enumerate() {
         let before = then.sources.get(position).filter(|before| before.name == source.name);
         let before = before.or_else(|| then.sources.iter().find(|before| before.name == source.name));
@@ -199,7 +191,7 @@ pub(crate) fn what_changed(snapshot: &Snapshot, today: &PlanIdentity) -> Vec<Str
 /// The definition of a checkpoint that SQL made: its text, and the settings under which the text means what it means.
 pub(crate) fn definition(state: &SessionState, sql: &str) -> Definition {
     let options = state.config_options();
-    let mut settings = crate::identity::settings::meaningful(options);
+    let mut settings = settings::meaningful(options);
     // A plan has its tables; a text has their names.
     let defaults = &options.catalog;
     settings.insert("datafusion.catalog.default_catalog".to_string(), defaults.default_catalog.clone());

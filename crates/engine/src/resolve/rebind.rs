@@ -9,7 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 use super::freshness::read_instead;
 use super::resolver::Resolver;
 use crate::catalog::snapshot_as_of;
-use crate::error::{Error, store_error};
+use crate::error::store_error;
 use crate::scan::named_snapshots_in;
 
 /// Returns the plan to use instead, where names stand for other versions by now.
@@ -25,10 +25,7 @@ pub(super) async fn read_newest(resolver: &Resolver<'_>, plan: &LogicalPlan) -> 
         match meant {
             Some(meant) if meant.version == planned.version => {}
             Some(meant) => moved.push(meant),
-            None => {
-                let (name, store) = (planned.name.to_string(), store.url().to_string());
-                return Err(Error::NoCheckpoint { name, store }.into());
-            }
+            None => return Err(milepost.missing(&planned.name, None).await?.into()),
         }
     }
     if moved.is_empty() { Ok(None) } else { read_instead(plan, &moved, resolver).map(Some) }

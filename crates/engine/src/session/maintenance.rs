@@ -9,7 +9,8 @@ pub use milepost_store::verify::Progress;
 pub use milepost_store::{GcOptions, GcReport, VerifyOptions, VerifyProgress, VerifyReport};
 
 use super::Session;
-use super::rows::{batch, numbers, texts};
+use super::rows::batch;
+use crate::columns::{numbers, texts};
 use crate::context::settings;
 use crate::error::store_error;
 

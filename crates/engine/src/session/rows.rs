@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
-};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::common::Result;
 use milepost_store::Snapshot;
 
+use crate::columns::{numbers, texts, times};
 use crate::resolve::{Ensured, Freshness};
 
 /// The one row of CHECKPOINT and REFRESH.
@@ -124,18 +123,6 @@ fn text(value: &str) -> ArrayRef {
     texts(std::iter::once(Some(value.to_string())))
 }
 
-pub(super) fn texts(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
-    Arc::new(values.collect::<StringArray>())
-}
-
 fn number(value: u64) -> ArrayRef {
     numbers(std::iter::once(value))
-}
-
-pub(super) fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
-    Arc::new(UInt64Array::from_iter_values(values))
-}
-
-fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
 }

@@ -12,17 +12,16 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
-use milepost_store::{CheckpointName, DropOutcome, Snapshot, Version, Which};
+use milepost_store::{CheckpointName, DropOutcome, Snapshot, StepOutcome, Version, Which};
 
 use super::run_time::{at_once, when_collected};
 use super::{Session, rows};
 use crate::catalog::{refuse_misuse, refuse_taken};
 use crate::config::MilepostConfig;
 use crate::context::settings;
-use crate::error::{Error, store_error};
+use crate::error::store_error;
 use crate::resolve::{
-    Ensured, Freshness, Judge, Mode, Outcome, Request, Resolver, definition, explain_checkpoint, freshness,
-    refresh,
+    Ensured, Freshness, Judge, Mode, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
 };
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
@@ -145,7 +144,7 @@ impl Session {
             && resolver.is_whole(home, &config, &snapshot).await?
         {
             let saved_ms = snapshot.manifest.elapsed_ms;
-            let (outcome, elapsed_ms) = (Outcome::Reused, 0);
+            let (outcome, elapsed_ms) = (StepOutcome::Reused, 0);
             let units = UnitCounts::default();
             let reused = Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, plan: None };
             self.milepost.turn.found(reused.for_the_job());
@@ -177,7 +176,7 @@ impl Session {
                 rows::dropped(name.as_str(), &versions)
             }
             DropOutcome::NotFound if if_exists => rows::dropped(name.as_str(), &[]),
-            DropOutcome::NotFound => Err(self.missing(name, version).await?.into()),
+            DropOutcome::NotFound => Err(self.milepost.missing(name, version).await?.into()),
         }
     }
 
@@ -200,7 +199,7 @@ impl Session {
     async fn show_snapshots(&self, name: &CheckpointName) -> Result<RecordBatch> {
         match self.store().look(name.clone(), Which::All).await.map_err(store_error)? {
             Some(checkpoint) => rows::snapshots(&checkpoint.snapshots),
-            None => Err(self.missing(name, None).await?.into()),
+            None => Err(self.milepost.missing(name, None).await?.into()),
         }
     }
 
@@ -212,16 +211,8 @@ impl Session {
         };
         match found.map_err(store_error)? {
             Some(snapshot) => Ok(snapshot),
-            None => Err(self.missing(name, version).await?.into()),
+            None => Err(self.milepost.missing(name, version).await?.into()),
         }
-    }
-
-    async fn missing(&self, name: &CheckpointName, version: Option<Version>) -> Result<Error> {
-        let exists = self.store().newest(name).await.map_err(store_error)?.is_some();
-        Ok(match version {
-            Some(version) if exists => Error::NoVersion { name: name.to_string(), version: version.0 },
-            _ => Error::NoCheckpoint { name: name.to_string(), store: self.store().url().to_string() },
-        })
     }
 
     async fn explain(&self, create: &CreateCheckpoint, analyze: bool, verbose: bool) -> Result<RecordBatch> {

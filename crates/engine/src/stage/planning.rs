@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::Result;
-use datafusion::datasource::physical_plan::FileScanConfig;
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -13,7 +11,7 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use futures::future::BoxFuture;
 
-use super::purity::{Plan, driving_scan};
+use super::purity::{Plan, collect_scans, driving_scan};
 use super::runner::Stage;
 use super::work::Work;
 use crate::error::Error;
@@ -146,12 +144,10 @@ fn kept_apart(mut state: SessionState) -> SessionState {
 }
 
 fn bytes_read(plan: &Plan) -> u64 {
-    let scan = plan.downcast_ref::<DataSourceExec>();
-    let here =
-        scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()).map_or(0, |config| {
-            config.file_groups.iter().flat_map(|group| group.iter()).map(|file| file.effective_size()).sum()
-        });
-    here + plan.children().into_iter().map(bytes_read).sum::<u64>()
+    let mut scans = Vec::new();
+    collect_scans(plan, &mut scans);
+    let files = scans.iter().flat_map(|scan| &scan.file_groups).flat_map(|group| group.iter());
+    files.map(|file| file.effective_size()).sum()
 }
 
 /// DataFusion keeps file listings for ever, and statistics and footers for as long as size and modification time are

@@ -74,7 +74,8 @@ pub(super) fn shared_scans(plan: &Plan) -> Vec<&FileScanConfig> {
     found
 }
 
-fn collect_scans<'p>(plan: &'p Plan, found: &mut Vec<&'p FileScanConfig>) {
+/// All scans of files in a plan.
+pub(super) fn collect_scans<'p>(plan: &'p Plan, found: &mut Vec<&'p FileScanConfig>) {
     let scan = plan.downcast_ref::<DataSourceExec>();
     found.extend(scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>()));
     for child in plan.children() {

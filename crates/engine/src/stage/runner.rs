@@ -28,7 +28,7 @@ use super::partial::with_states;
 use super::planning::result_schema;
 use super::progress::StageCounters;
 use super::purity::Plan;
-use super::units::{Batch, Sources, Units};
+use super::units::{Batch, Part, Sources, Units};
 use super::work::{Rest, Work};
 use crate::config::MilepostConfig;
 use crate::context::{Home, Milepost};
@@ -231,6 +231,7 @@ impl Stage<'_> {
             schema: states.unwrap_or_else(|| Arc::clone(schema)),
             ordered: work.rest.is_none() && work.order.sequence,
             side_by_side: work.side_by_side,
+            part: if work.rest.is_some() { Part::States } else { Part::Whole },
         };
         let receipts = units.run(&batch, done).await?;
         let Some(rest) = &work.rest else { return Ok((receipts, Arc::clone(&work.plan))) };
@@ -244,6 +245,7 @@ impl Stage<'_> {
             schema: Arc::clone(schema),
             ordered: work.order.sequence,
             side_by_side: partitions,
+            part: Part::Finish,
         };
         let receipts = units.run(&batch, BTreeMap::new()).await?;
         Ok((receipts, plan))

@@ -36,7 +36,6 @@ impl Slices {
         let groups: Vec<FileGroup> =
             scan.file_groups.iter().filter(|group| !group.is_empty()).cloned().collect();
         let files = whole_files(&groups)?;
-        // Ranges of several sorted groups would run into each other.
         if !scan.file_source().is::<ParquetSource>() {
             return Ok(Self { groups });
         }

@@ -8,8 +8,10 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlanProperties;
+use futures::{StreamExt, TryStreamExt};
 use milepost_store::{Attempt, CheckpointName, Error as StoreError, Receipt, UnitNumber};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use super::progress::StageCounters;
@@ -50,6 +52,18 @@ pub(super) struct Batch<'a> {
     pub(super) schema: SchemaRef,
     pub(super) ordered: bool,
     pub(super) side_by_side: usize,
+    pub(super) part: Part,
+}
+
+/// Which part of a stage a batch of units is, for those who watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// The units that hold what an aggregation has so far: their rows are not the result's.
+    States,
+    /// What is made of those: its units come on top of the unit plan's.
+    Finish,
 }
 
 impl Units<'_> {
@@ -66,6 +80,7 @@ impl Units<'_> {
             compression: self.config.compression,
             pool: Arc::clone(self.context.memory_pool()),
             counters: Arc::clone(self.counters),
+            part: batch.part,
         });
         let mut receipts = done;
         let partitions = batch.plan.output_partitioning().partition_count();
@@ -131,8 +146,19 @@ impl Batch<'_> {
 /// The files of one slice, as they were when the stage was planned.
 #[derive(Clone)]
 pub(super) struct Sources {
-    files: Vec<SourceFile>,
+    own: Vec<SourceFile>,
+    shared: Arc<SharedSources>,
 }
+
+/// The files that all units read: those of the left sides of joins. A plan reads a left side once, before any unit has its
+/// first row, so one look after the first unit is a look after the last byte.
+struct SharedSources {
+    files: Vec<SourceFile>,
+    looked: OnceCell<()>,
+}
+
+/// How many files are looked at side by side.
+const LOOKS: usize = 32;
 
 impl Sources {
     /// The files of each slice of `work`, and those that all units read. Snapshots are left out: their files never change and
@@ -145,11 +171,12 @@ impl Sources {
                 shared.extend(scan.file_groups.iter().flat_map(|group| files_of(&store, group)));
             }
         }
+        let shared = Arc::new(SharedSources { files: shared, looked: OnceCell::new() });
         let driving = source_store(work.driving_scan()?, context)?;
         let of_unit = |unit| {
             let own = driving.as_ref().zip(slices.group(unit));
             let own = own.map(|(store, group)| files_of(store, group)).unwrap_or_default();
-            Self { files: own.into_iter().chain(shared.iter().cloned()).collect() }
+            Self { own, shared: Arc::clone(&shared) }
         };
         Ok((0..slices.len()).map(of_unit).collect())
     }
@@ -157,18 +184,24 @@ impl Sources {
     /// Fails if a file is not what it was. A file that was overwritten, read and restored would pass for unchanged at the
     /// commit, which may be hours and another process later.
     async fn look_again(&self, name: &CheckpointName) -> Result<()> {
-        for (store, then) in &self.files {
-            let now = store.head(&then.location).await;
-            let what = match &now {
-                Ok(now) if same_object(then, now) => continue,
-                Ok(_) => "it was written to".to_string(),
-                Err(error) => error.to_string(),
-            };
-            let (checkpoint, source_name) = (name.clone(), then.location.to_string());
-            return Err(store_error(StoreError::SourceChanged { checkpoint, source_name, what }));
-        }
-        Ok(())
+        self.shared.looked.get_or_try_init(|| look_at(&self.shared.files, name)).await?;
+        look_at(&self.own, name).await
     }
+}
+
+async fn look_at(files: &[SourceFile], name: &CheckpointName) -> Result<()> {
+    let looks = futures::stream::iter(files).map(Ok);
+    looks.try_for_each_concurrent(LOOKS, |(store, then)| look_at_one(store, then, name)).await
+}
+
+async fn look_at_one(store: &Arc<dyn ObjectStore>, then: &ObjectMeta, name: &CheckpointName) -> Result<()> {
+    let what = match store.head(&then.location).await {
+        Ok(now) if same_object(then, &now) => return Ok(()),
+        Ok(_) => "it was written to".to_string(),
+        Err(error) => error.to_string(),
+    };
+    let (checkpoint, source_name) = (name.clone(), then.location.to_string());
+    Err(store_error(StoreError::SourceChanged { checkpoint, source_name, what }))
 }
 
 type SourceFile = (Arc<dyn ObjectStore>, ObjectMeta);

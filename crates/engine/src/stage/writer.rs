@@ -14,6 +14,7 @@ use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, 
 use parquet::file::properties::WriterProperties;
 
 use super::progress::StageCounters;
+use super::units::Part;
 use crate::config::{Codec, Compression};
 use crate::error::store_error;
 
@@ -34,6 +35,7 @@ pub(super) struct UnitWriter {
     pub(super) compression: Compression,
     pub(super) pool: Arc<dyn MemoryPool>,
     pub(super) counters: Arc<StageCounters>,
+    pub(super) part: Part,
 }
 
 /// The complete files of a unit.
@@ -71,7 +73,7 @@ impl UnitWriter {
             writer.write(&batch).await.map_err(store_error)?;
             self.account(writer, &mut reservation).await?;
             let written = writer.bytes_written();
-            self.counters.add(batch.num_rows() as u64, written.saturating_sub(before));
+            self.count(batch.num_rows(), written.saturating_sub(before));
             if written >= FILE_BYTES
                 && let Some(full) = open.take()
             {
@@ -82,7 +84,7 @@ impl UnitWriter {
         if let Some(last) = open.take() {
             let before = last.bytes_written();
             let file = last.finish().await.map_err(store_error)?;
-            self.counters.add(0, file.size.saturating_sub(before));
+            self.count(0, file.size.saturating_sub(before));
             files.push(file);
         }
         drop(reservation);
@@ -101,8 +103,16 @@ impl UnitWriter {
         let signature = self.attempt.spec().signature;
         let receipt = Receipt::new(self.attempt.id(), unit, signature, slice, files, elapsed_ms);
         let receipt = self.attempt.write_receipt(receipt).await.map_err(store_error)?;
-        self.counters.unit_done();
+        if self.part != Part::Finish {
+            self.counters.unit_done();
+        }
         Ok(receipt)
+    }
+
+    fn count(&self, rows: usize, bytes: u64) {
+        if self.part != Part::States {
+            self.counters.add(rows as u64, bytes);
+        }
     }
 
     fn open(&self, unit: UnitNumber) -> Result<DataFileWriter> {

@@ -107,6 +107,20 @@ pub enum StepKind {
     OtherEffect,
 }
 
+impl StepKind {
+    /// The word for it in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Query => "query",
+            Self::Checkpoint => "checkpoint",
+            Self::Sink => "sink",
+            Self::OtherEffect => "other",
+        }
+    }
+}
+
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,6 +135,20 @@ pub enum StepOutcome {
     Reused,
     /// It took over the snapshot that another writer committed meanwhile.
     Adopted,
+}
+
+impl StepOutcome {
+    /// The word for it in result rows and tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Written => "written",
+            Self::Resumed => "resumed",
+            Self::Reused => "reused",
+            Self::Adopted => "adopted",
+        }
+    }
 }
 
 /// A snapshot by name and version.
