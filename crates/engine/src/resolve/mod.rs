@@ -2,7 +2,8 @@
 //!
 //! [`planner`] is the async hook that every way of running a plan goes through; [`resolver`] works bottom-up through a
 //! plan's checkpoints; [`prepare`] identifies one and finds the snapshot that serves it; [`ensure`] runs a stage where
-//! none does; [`freshness`] answers for snapshots that are read by name; [`explain`] says it all without running.
+//! none does. For snapshots that are read by name, [`rebind`] takes the newest version, [`damage`] computes again what is
+//! damaged, and [`freshness`] says what is stale. [`explain`] says it all without running.
 
 mod damage;
 mod ensure;
