@@ -164,6 +164,17 @@ pub enum Error {
         what: String,
     },
 
+    /// Whether the sources are what they were when they were read cannot be told. Run again: what is complete is kept.
+    #[error(
+        "whether the sources of checkpoint {checkpoint} have changed cannot be told: {source}; run it again"
+    )]
+    SourcesUnknown {
+        /// The checkpoint that was being written.
+        checkpoint: CheckpointName,
+        /// Why not.
+        source: Cause,
+    },
+
     /// Adopted units belong to attempts that no commit may use any more. Compute these units again.
     #[error("units {units:?} of {checkpoint} come from closed attempts {attempts:?}; compute them again")]
     UnitsClosed {

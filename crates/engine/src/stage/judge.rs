@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use milepost_store::{CommitJudge, SourceChanged, SourceVersion};
+use milepost_store::{Cause, CommitJudge, SourceChanged, SourceVersion};
 
 use crate::identity::{Registries, source_changes, source_versions};
 
@@ -18,10 +18,8 @@ pub(crate) struct SourceJudge<'a> {
 #[async_trait]
 impl CommitJudge for SourceJudge<'_> {
     /// Changed or vanished sources fail the commit. Files that were merely added leave it valid and already stale.
-    async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
-        let now = source_versions(self.plan, self.state, self.registries).await.map_err(|error| {
-            SourceChanged { source_name: "a source".to_string(), what: error.to_string() }
-        })?;
+    async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
+        let now = source_versions(self.plan, self.state, self.registries).await?;
         for (old, new) in self.recorded.iter().zip(&now) {
             if old.digest.is_none() {
                 // It never could be told apart; its snapshot is not reused.
@@ -29,9 +27,10 @@ impl CommitJudge for SourceJudge<'_> {
             }
             let changes = source_changes(std::slice::from_ref(old), std::slice::from_ref(new));
             if let Some(change) = changes.iter().find(|change| !change.is_addition()) {
-                return Err(SourceChanged { source_name: old.name.clone(), what: change.text().to_string() });
+                let (source_name, what) = (old.name.clone(), change.text().to_string());
+                return Ok(Some(SourceChanged { source_name, what }));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -144,12 +144,12 @@ impl Stage<'_> {
         if Error::find(&error).is_some() {
             return error;
         }
-        match self.judge().sources_unchanged().await {
-            Ok(()) => error,
-            Err(SourceChanged { source_name, what }) => {
+        match self.judge().changed_source().await {
+            Ok(Some(SourceChanged { source_name, what })) => {
                 let checkpoint = self.name.clone();
                 store_error(StoreError::SourceChanged { checkpoint, source_name, what })
             }
+            Ok(None) | Err(_) => error,
         }
     }
 

@@ -100,11 +100,15 @@ impl Attempt {
     /// Rule 4: a source that changed or vanished ends the attempt. Prevents: rows of no version of a source under
     /// a signature that says which.
     async fn judge_sources(&self, sources: &dyn CommitJudge) -> Result<(), Error> {
-        let Err(changed) = sources.sources_unchanged().await else { return Ok(()) };
+        let checkpoint = self.name().clone();
+        let changed = sources.changed_source().await;
+        // What is computed may still be right, and is there for the next try.
+        let changed =
+            changed.map_err(|source| Error::SourcesUnknown { checkpoint: checkpoint.clone(), source })?;
+        let Some(changed) = changed else { return Ok(()) };
         if let Err(error) = self.abandon().await {
             tracing::warn!(attempt = %self.id(), %error, "the attempt could not be closed");
         }
-        let checkpoint = self.name().clone();
         Err(Error::SourceChanged { checkpoint, source_name: changed.source_name, what: changed.what })
     }
 

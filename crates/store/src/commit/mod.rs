@@ -8,6 +8,7 @@ pub(crate) mod view;
 
 use async_trait::async_trait;
 
+use crate::error::Cause;
 use crate::ids::Version;
 use crate::manifest::Manifest;
 use crate::snapshot::Snapshot;
@@ -34,11 +35,11 @@ pub struct SourceChanged {
 /// Looks at the world outside the store, again before every append.
 #[async_trait]
 pub trait CommitJudge: Send + Sync {
-    /// Whether everything that was read is still what it was. Files that were merely added are no change.
+    /// The source that changed or vanished since it was read, if one did. Files that were merely added are no change.
     ///
     /// # Errors
-    /// Names the source that changed or vanished.
-    async fn sources_unchanged(&self) -> Result<(), SourceChanged>;
+    /// It cannot be told: the sources did not answer.
+    async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause>;
 }
 
 /// What became of a commit.

@@ -20,7 +20,8 @@ impl Attempt {
     /// [`CommitOutcome::Committed`], every reader finds the snapshot, and on a local disk it survives a power cut.
     ///
     /// # Errors
-    /// [`Error::SourceChanged`] if a source is not what it was; the attempt is then closed.
+    /// [`Error::SourceChanged`] if a source is not what it was; the attempt is then closed. [`Error::SourcesUnknown`] if that
+    /// cannot be told; the attempt stays open.
     /// [`Error::UnitsClosed`] if adopted units must be computed again.
     /// [`Error::Invariant`] if the manifest breaks a rule of the format.
     /// [`Error::UnknownOutcome`] if it is not known whether the commit was written: run the statement again,

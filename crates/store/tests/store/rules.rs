@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use milepost_store::{
-    CheckpointEntry, CommitDraft, CommitJudge, CommitOutcome, DropOutcome, Error, Origin, SourceChanged,
-    Store, UnitNumber, Version,
+    Cause, CheckpointEntry, CommitDraft, CommitJudge, CommitOutcome, DropOutcome, Error, Origin,
+    SourceChanged, Store, UnitNumber, Version,
 };
 use object_store::ObjectStoreExt;
 
@@ -58,11 +58,11 @@ async fn rule_1_is_judged_again_after_a_lost_slot() {
     struct CloseMeanwhile(Arc<milepost_store::Attempt>, AtomicUsize);
     #[async_trait]
     impl CommitJudge for CloseMeanwhile {
-        async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
+        async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
             if self.1.fetch_add(1, Ordering::SeqCst) == 0 {
                 self.0.abandon().await.unwrap();
             }
-            Ok(())
+            Ok(None)
         }
     }
     let judge = CloseMeanwhile(Arc::clone(&attempt), AtomicUsize::new(0));
@@ -208,11 +208,11 @@ struct ChangedAfter {
 
 #[async_trait]
 impl CommitJudge for ChangedAfter {
-    async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
+    async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
         if self.looks.fetch_add(1, Ordering::SeqCst) < self.good {
-            return Ok(());
+            return Ok(None);
         }
-        Err(SourceChanged { source_name: "raw".to_owned(), what: "b.csv has another size".to_owned() })
+        Ok(Some(SourceChanged { source_name: "raw".to_owned(), what: "b.csv has another size".to_owned() }))
     }
 }
 
@@ -234,14 +234,36 @@ async fn rule_4_a_changed_source_ends_the_attempt() {
     assert_eq!(closed, CommitOutcome::Closed, "the attempt is closed, not only refused");
 }
 
+/// The listing fails at the last moment: hours of units are not thrown away for it.
+#[tokio::test]
+async fn rule_4_sources_that_do_not_answer_leave_the_attempt_open() {
+    struct Silent(AtomicBool);
+    #[async_trait]
+    impl CommitJudge for Silent {
+        async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
+            if self.0.swap(true, Ordering::SeqCst) { Ok(None) } else { Err("slow down".into()) }
+        }
+    }
+    let (store, _) = faulty().await;
+    let (attempt, manifest) = staged(&store, "a", &[1]).await.unwrap();
+    let judge = Silent(AtomicBool::new(false));
+    let error = attempt.commit(draft(manifest.clone()), &judge).await.unwrap_err();
+    assert!(
+        matches!(error, Error::SourcesUnknown { .. }) && error.to_string().contains("slow down"),
+        "{error}"
+    );
+    assert!(versions(&store).await.is_empty());
+    assert_eq!(committed(attempt.commit(draft(manifest), &judge).await.unwrap()), Version(1));
+}
+
 /// The source changes while the writer loses a slot.
 #[tokio::test]
 async fn rule_4_is_judged_again_after_a_lost_slot() {
     struct CommitMeanwhile(Store, AtomicBool, ChangedAfter);
     #[async_trait]
     impl CommitJudge for CommitMeanwhile {
-        async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
-            let seen = self.2.sources_unchanged().await;
+        async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
+            let seen = self.2.changed_source().await;
             if !self.1.swap(true, Ordering::SeqCst) {
                 commit(&self.0, "theirs", &[5]).await;
             }

@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use milepost_store::{
-    Attempt, AttemptSpec, CheckpointName, Clock, CommitDraft, CommitJudge, CommitOutcome, ContentId,
+    Attempt, AttemptSpec, Cause, CheckpointName, Clock, CommitDraft, CommitJudge, CommitOutcome, ContentId,
     DataFile, DataFileWriter, Digest, Error, Fingerprint, Identity, Manifest, Origin, Owner, Receipt,
     Signature, Snapshot, SourceChanged, Store, StoreOptions, UnitNumber, UnitPlan, Version, statistics,
 };
@@ -173,8 +173,8 @@ pub struct Unchanged;
 
 #[async_trait]
 impl CommitJudge for Unchanged {
-    async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
-        Ok(())
+    async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
+        Ok(None)
     }
 }
 

@@ -7,9 +7,9 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use milepost_store::{
-    Attempt, AttemptSpec, CheckpointName, CommitJudge, ContentId, DataFile, DataFileWriter, Digest, Error,
-    Fingerprint, Identity, Manifest, Origin, Owner, Receipt, Signature, Snapshot, SourceChanged, Store,
-    StoreOptions, UnitNumber, UnitPlan, statistics,
+    Attempt, AttemptSpec, Cause, CheckpointName, CommitJudge, ContentId, DataFile, DataFileWriter, Digest,
+    Error, Fingerprint, Identity, Manifest, Origin, Owner, Receipt, Signature, Snapshot, SourceChanged,
+    Store, StoreOptions, UnitNumber, UnitPlan, statistics,
 };
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -42,8 +42,8 @@ pub(super) struct Unchanged;
 
 #[async_trait]
 impl CommitJudge for Unchanged {
-    async fn sources_unchanged(&self) -> Result<(), SourceChanged> {
-        Ok(())
+    async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause> {
+        Ok(None)
     }
 }
 
