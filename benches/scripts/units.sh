@@ -4,7 +4,8 @@
 #   benches/scripts/units.sh MILEPOST TPCH_FOLDER [ROUNDS]
 #
 # MILEPOST is the built program, TPCH_FOLDER what `milepost datagen tpch --scale 10 --out TPCH_FOLDER` made. Prints the seconds
-# of each run, as CHECKPOINT reports them, and the ratio of the medians.
+# of each run, as CHECKPOINT reports them, and the ratio of the medians; then, of one more run, what receipts and heartbeats take
+# of the time of all units.
 set -euo pipefail
 milepost=$1 data=$2 rounds=${3:-5}
 work=$(mktemp -d)
@@ -22,3 +23,8 @@ for _ in $(seq "$rounds"); do
 done
 median() { sort -n "$1" | sed -n "$(((rounds + 1) / 2))p"; }
 echo "ratio of the medians: $(echo "scale=3; $(median "$work/many") / $(median "$work/few")" | bc)"
+rm -rf "$work/store"
+"$milepost" --store "$work/store" --quiet --format csv -c "
+    CREATE EXTERNAL TABLE lineitem STORED AS PARQUET LOCATION '$data/lineitem/';
+    EXPLAIN ANALYZE CHECKPOINT c AS SELECT l_orderkey, l_partkey, l_quantity, l_extendedprice, l_shipdate, l_comment
+    FROM lineitem WHERE l_quantity > 10" | grep '^time,'

@@ -16,7 +16,7 @@ use crate::context::Home;
 use crate::error::store_error;
 use crate::job::Found;
 use crate::scan::same_names;
-use crate::stage::{Stage, UnitCounts, Written};
+use crate::stage::{Stage, StageTimes, UnitCounts, Written};
 
 /// How often a checkpoint that reads itself is looked at before it is left to the commit to refuse it.
 const LOOKS: usize = 5;
@@ -29,8 +29,15 @@ pub(crate) struct Ensured {
     /// What the first computation took, less what this took.
     pub(crate) saved_ms: u64,
     pub(crate) units: UnitCounts,
-    /// The plan that ran, with its metrics; none when nothing ran.
-    pub(crate) plan: Option<Arc<dyn ExecutionPlan>>,
+    /// None when nothing ran.
+    pub(crate) ran: Option<Ran>,
+}
+
+/// What a stage did.
+pub(crate) struct Ran {
+    /// The plan, with its metrics.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    pub(crate) times: StageTimes,
 }
 
 impl Ensured {
@@ -126,7 +133,7 @@ impl Resolver<'_> {
             elapsed_ms,
             saved_ms: 0,
             units: report.units,
-            plan: Some(report.plan),
+            ran: Some(Ran { plan: report.plan, times: report.times }),
         })
     }
 
@@ -186,7 +193,7 @@ fn reused(snapshot: Snapshot, started: Instant) -> Ensured {
         elapsed_ms,
         saved_ms,
         units: UnitCounts::default(),
-        plan: None,
+        ran: None,
     }
 }
 

@@ -14,7 +14,7 @@ mod prepare;
 mod rebind;
 mod resolver;
 
-pub(crate) use ensure::Ensured;
+pub(crate) use ensure::{Ensured, Ran};
 pub(crate) use explain::explain_checkpoint;
 pub(crate) use freshness::{Freshness, Judge, freshness, refresh};
 pub(crate) use planner::{MilepostPlanner, ResolvedAlready};

@@ -1,6 +1,7 @@
 //! What each of our statements does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Schema;
@@ -21,7 +22,8 @@ use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::store_error;
 use crate::resolve::{
-    Ensured, Freshness, Judge, Mode, Request, Resolver, definition, explain_checkpoint, freshness, refresh,
+    Ensured, Freshness, Judge, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
+    refresh,
 };
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
@@ -146,7 +148,7 @@ impl Session {
             let saved_ms = snapshot.manifest.elapsed_ms;
             let (outcome, elapsed_ms) = (StepOutcome::Reused, 0);
             let units = UnitCounts::default();
-            let reused = Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, plan: None };
+            let reused = Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, ran: None };
             self.milepost.turn.found(reused.for_the_job());
             return rows::ensured(&reused);
         }
@@ -241,7 +243,7 @@ impl Session {
         plan: &LogicalPlan,
     ) -> Result<RecordBatch> {
         let ensured = self.ensure(state, create, plan).await?;
-        let Ensured { snapshot, outcome, elapsed_ms, saved_ms, plan, .. } = &ensured;
+        let Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, ran } = &ensured;
         let (name, version, manifest) = (&snapshot.name, snapshot.version, &snapshot.manifest);
         let what = format!(
             "{name}: {}, version {version}, {} rows, {} bytes, {} files, {elapsed_ms} ms, {saved_ms} ms saved",
@@ -251,7 +253,17 @@ impl Session {
             manifest.files.len(),
         );
         let mut shown = vec![("checkpoint".to_string(), what)];
-        if let Some(plan) = plan {
+        if let Some(Ran { plan, times }) = ran {
+            let ms = |time: Duration| time.as_millis();
+            let spent = format!(
+                "{} units ({} reused): {} ms in all units together, {} ms of it receipts and heartbeats; commit {} ms",
+                units.all,
+                units.reused,
+                ms(times.units),
+                ms(times.receipts),
+                ms(times.commit),
+            );
+            shown.push(("time".to_string(), spent));
             let metrics = DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(true).to_string();
             shown.push(("Plan with Metrics".to_string(), metrics));
         }

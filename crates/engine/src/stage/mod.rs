@@ -15,6 +15,6 @@ mod units;
 mod work;
 mod writer;
 
-pub(crate) use progress::ProgressBoard;
 pub use progress::StageProgress;
+pub(crate) use progress::{ProgressBoard, StageTimes};
 pub(crate) use runner::{Stage, UnitCounts, Written};

@@ -35,9 +35,30 @@ pub(crate) struct StageCounters {
     bytes: AtomicU64,
     units_done: AtomicUsize,
     waits_for: Mutex<Option<String>>,
+    times: Mutex<StageTimes>,
+}
+
+/// Where a stage's time went. Units run side by side, so what is theirs may add up to more than the stage took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct StageTimes {
+    /// All that units did: computing, encoding, writing.
+    pub(crate) units: Duration,
+    /// Of that, what makes them survive a crash: the last look at their sources, and their receipts. Heartbeats too.
+    pub(crate) receipts: Duration,
+    /// The judgement and the commit.
+    pub(crate) commit: Duration,
 }
 
 impl StageCounters {
+    /// Adds to the times.
+    pub(crate) fn took(&self, add: impl FnOnce(&mut StageTimes)) {
+        add(&mut self.times.lock());
+    }
+
+    pub(crate) fn times(&self) -> StageTimes {
+        *self.times.lock()
+    }
+
     pub(crate) fn add(&self, rows: u64, bytes: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -90,6 +111,7 @@ impl ProgressBoard {
             bytes: AtomicU64::new(0),
             units_done: AtomicUsize::new(0),
             waits_for: Mutex::default(),
+            times: Mutex::default(),
         });
         let mut board = self.0.lock();
         board.retain(|stage| stage.strong_count() > 0);

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
@@ -26,7 +27,7 @@ use super::judge::SourceJudge;
 use super::order::RowOrder;
 use super::partial::with_states;
 use super::planning::result_schema;
-use super::progress::StageCounters;
+use super::progress::{StageCounters, StageTimes};
 use super::purity::Plan;
 use super::units::{Batch, Part, Sources, Units};
 use super::work::{Rest, Work};
@@ -82,6 +83,7 @@ pub(crate) struct StageReport {
     /// The physical plan that ran, with its metrics.
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     pub(crate) units: UnitCounts,
+    pub(crate) times: StageTimes,
 }
 
 impl Stage<'_> {
@@ -180,7 +182,8 @@ impl Stage<'_> {
         let attempt = guard.attempt()?;
         if let Some(snapshot) = self.wait_for_others(&attempt, counters).await? {
             let (plan, units) = (Arc::clone(&work.plan), UnitCounts::default());
-            return Ok(StageReport { snapshot, written: Written::Elsewhere, plan, units });
+            let times = StageTimes::default();
+            return Ok(StageReport { snapshot, written: Written::Elsewhere, plan, units, times });
         }
         let mut done = self.units_of_the_dead(&attempt).await?;
         counters.units_adopted(done.len());
@@ -190,7 +193,7 @@ impl Stage<'_> {
             match self.commit(&attempt, &schema, work.order.clone(), &receipts, counters).await? {
                 Committed::Snapshot(snapshot, written) => {
                     let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted as u64 };
-                    return Ok(StageReport { snapshot, written, plan, units });
+                    return Ok(StageReport { snapshot, written, plan, units, times: counters.times() });
                 }
                 Committed::WithoutUnitsOf(closed) => {
                     let kept = receipts.into_iter().filter(|receipt| !closed.contains(&receipt.attempt));
@@ -269,7 +272,10 @@ impl Stage<'_> {
         Box::pin(async move {
             let manifest = self.manifest(Arc::clone(schema), order, receipts.to_vec(), counters);
             let draft = CommitDraft { manifest, replaces: self.replaces };
-            match attempt.commit(draft, &self.judge()).await {
+            let began = Instant::now();
+            let committed = attempt.commit(draft, &self.judge()).await;
+            counters.took(|times| times.commit += began.elapsed());
+            match committed {
                 Ok(CommitOutcome::Committed(snapshot) | CommitOutcome::AlreadyCommitted(snapshot)) => {
                     Ok(Committed::Snapshot(snapshot, Written::Here))
                 }

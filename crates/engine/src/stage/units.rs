@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err};
@@ -106,7 +107,11 @@ impl Units<'_> {
                     }
                     None => break,
                 },
-                _ = heartbeat.tick() => beat(self.attempt).await,
+                _ = heartbeat.tick() => {
+                    let began = Instant::now();
+                    beat(self.attempt).await;
+                    self.counters.took(|times| times.receipts += began.elapsed());
+                }
             }
         }
         Ok(receipts.into_values().collect())
@@ -127,11 +132,18 @@ impl Units<'_> {
         // Other tools find the columns of an empty result in its one file.
         let keep_empty = partition == 0;
         Ok(async move {
+            let began = Instant::now();
             let files = writer.write(unit, rows, keep_empty).await?;
+            let written = began.elapsed();
             if let Some(sources) = sources {
                 sources.look_again(&name).await?;
             }
-            writer.seal(unit, slice, files).await
+            let receipt = writer.seal(unit, slice, files).await?;
+            writer.counters.took(|times| {
+                times.units += began.elapsed();
+                times.receipts += began.elapsed().saturating_sub(written);
+            });
+            Ok(receipt)
         })
     }
 }
