@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use milepost_store::Snapshot;
+use milepost_store::layout::{Layout, entry_name};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -12,7 +13,7 @@ use rand::{Rng, SeedableRng};
 
 use super::runtime;
 use crate::failure::Failure;
-use crate::scenario::{Script, Step, check, newest_snapshot, open};
+use crate::scenario::{ROOT, Script, Step, check, newest_snapshot, open};
 
 /// Flips bits of every byte of the newest manifest, one after the other; gives how many bytes it has.
 ///
@@ -21,7 +22,7 @@ use crate::scenario::{Script, Step, check, newest_snapshot, open};
 pub fn flip_manifest(seed: u64) -> Result<usize, Failure> {
     runtime()?.block_on(async {
         let store = Flipped::prepare().await?;
-        let path = Path::from(format!("root/checkpoints/trips/log/{:020}.json", store.snapshot.slot.0));
+        let path = store.manifest();
         let whole = store.read(&path).await?;
         let mut numbers = StdRng::seed_from_u64(seed);
         for at in 0..whole.len() {
@@ -30,7 +31,7 @@ pub fn flip_manifest(seed: u64) -> Result<usize, Failure> {
             // As a process that starts now: nothing older may be served in place of what is damaged.
             let noticed = newest_snapshot(&open(Arc::clone(&store.objects), 9).await?, 0).await;
             must_name(noticed.map(|_| ()), &path).map_err(|failure| {
-                failure.case(format!("byte {at} with {bits:#04x}"), command("manifest flips", seed))
+                failure.case(format!("byte {at} with {bits:#04x}"), "manifest-flips", seed)
             })?;
         }
         store.write(&path, whole.clone()).await?;
@@ -56,18 +57,13 @@ pub fn flip_data_files(seed: u64, count: usize) -> Result<usize, Failure> {
             let (at, bits) = (numbers.random_range(0..whole.len()), numbers.random_range(1..=255));
             store.write(&path, flipped(&whole, at, bits)).await?;
             let noticed = reader.verify_file(&store.snapshot.name, file).await;
-            must_name(noticed.map_err(Failure::Store), &path).map_err(|failure| {
-                failure.case(format!("byte {at} with {bits:#04x}"), command("data flips", seed))
-            })?;
+            must_name(noticed.map_err(Failure::Store), &path)
+                .map_err(|failure| failure.case(format!("byte {at} with {bits:#04x}"), "data-flips", seed))?;
             store.write(&path, whole).await?;
         }
         check(&reader, store.script.end()).await?;
         Ok(count)
     })
-}
-
-fn command(name: &str, seed: u64) -> String {
-    format!("milepost-testkit soak --only '{name}' --seed {seed}")
 }
 
 /// A store with two snapshots, of which the newest is going to be damaged.
@@ -90,6 +86,12 @@ impl Flipped {
             Some(snapshot) => Ok(Self { objects, script, snapshot }),
             None => Failure::broken("what was committed is not there"),
         }
+    }
+
+    /// The log entry that the manifest stands in.
+    fn manifest(&self) -> Path {
+        let log = Layout::new(Path::from(ROOT)).log(&self.snapshot.name);
+        log.join(entry_name(self.snapshot.slot))
     }
 
     async fn read(&self, path: &Path) -> Result<Bytes, Failure> {

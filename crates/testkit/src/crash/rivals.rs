@@ -41,8 +41,7 @@ struct Told {
 /// The first race that broke a promise, with the command that runs it alone.
 pub fn run_rivals(seeds: Range<u64>) -> Result<usize, Failure> {
     let runs = futures::stream::iter(seeds).map(|seed| async move {
-        let command = format!("milepost-testkit soak --only rivals --seed {seed}");
-        race(seed).await.map_err(|failure| failure.case(format!("seed {seed}"), command))
+        race(seed).await.map_err(|failure| failure.case(format!("seed {seed}"), "rivals", seed))
     });
     let failures = runs.buffer_unordered(AT_ONCE).try_fold(0, async |sum, failed| Ok(sum + failed));
     runtime()?.block_on(failures)

@@ -27,8 +27,7 @@ const PROCESSES: u64 = 4;
 /// The first schedule that broke a promise, with the command that runs it alone.
 pub fn run_schedules(seeds: Range<u64>) -> Result<usize, Failure> {
     let runs = futures::stream::iter(seeds).map(|seed| async move {
-        let command = format!("milepost-testkit soak --only schedules --seed {seed}");
-        run_schedule(seed).await.map_err(|failure| failure.case(format!("seed {seed}"), command))
+        run_schedule(seed).await.map_err(|failure| failure.case(format!("seed {seed}"), "schedules", seed))
     });
     let failures = runs.buffer_unordered(AT_ONCE).try_fold(0, async |sum, failed| Ok(sum + failed));
     runtime()?.block_on(failures)

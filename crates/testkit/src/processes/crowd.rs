@@ -33,9 +33,8 @@ pub fn run_crowds(program: &Program, seeds: Range<u64>) -> Result<u64, Failure> 
     program.must(data.path(), &["-c", &format!("COPY ({rows}) TO '{}'", numbers.display())])?;
     let mut processes = 0;
     for seed in seeds {
-        let again = format!("milepost-testkit soak --only crowds --seed {seed}");
         processes += crowd(program, data.path(), &numbers.to_string_lossy(), seed)
-            .map_err(|failure| failure.case(format!("crowd {seed}"), again))?;
+            .map_err(|failure| failure.case(format!("crowd {seed}"), "crowds", seed))?;
     }
     Ok(processes)
 }

@@ -29,9 +29,8 @@ pub fn run_kills(program: &Program, seeds: Range<u64>) -> Result<u64, Failure> {
     let (expected, usual) = undisturbed(program, data.path(), &job)?;
     let mut kills = 0;
     for seed in seeds {
-        let again = format!("milepost-testkit soak --only kills --seed {seed}");
         kills += disturbed(program, data.path(), &job, &expected, usual, seed)
-            .map_err(|failure| failure.case(format!("kill {seed}"), again))?;
+            .map_err(|failure| failure.case(format!("kill {seed}"), "kills", seed))?;
     }
     Ok(kills)
 }

@@ -12,5 +12,5 @@ pub use check::{check, count_files};
 pub use expected::Expected;
 pub(crate) use script::commit;
 pub use script::{Progress, Script, Step};
-pub(crate) use snapshot::checkpoint;
 pub use snapshot::{NAMES, content_rows, newest_snapshot, open, read_rows, signature_of};
+pub(crate) use snapshot::{ROOT, checkpoint};

@@ -6,7 +6,6 @@ use crate::crash::{flip_data_files, flip_manifest, run_rivals, run_schedules, st
 use crate::failure::Failure;
 use crate::power::{CUTS_OF_A_RECORD, Syncs, cut_power};
 use crate::processes::{Program, run_crowds, run_kills};
-use crate::scenario::Script;
 use crate::stop::Stop;
 
 /// A kind of accident, as often as there are seeds.
@@ -109,8 +108,6 @@ pub const LOOPS: &[Loop] = &[
 /// How many seeds fall on the program between two looks at the time.
 const PROCESSES: u64 = 10;
 
-/// The first script does everything once, the others are random.
 fn stops(seed: u64) -> Result<u64, Failure> {
-    let script = if seed == 0 { Script::everything_once() } else { Script::random(seed, 6) };
-    Stop::ALL.iter().map(|how| stop_at_every_request(&script, *how).map(|cases| cases as u64)).sum()
+    Stop::ALL.iter().map(|how| stop_at_every_request(seed, *how).map(|cases| cases as u64)).sum()
 }
