@@ -9,8 +9,10 @@ use super::properties::Accident;
 pub struct Rules {
     /// A file is deleted only when its attempt is closed.
     pub r1: bool,
-    /// A commit judges the attempts that own its files.
+    /// A commit judges the attempts that own its files: none may be closed.
     pub r2: bool,
+    /// Nor may any other than its own have committed.
+    pub r2_ended: bool,
     /// After an unknown append the same bytes go to the same slot.
     pub r3: bool,
     /// Who gives up abandons itself from that slot on, and deletes nothing.
@@ -38,6 +40,7 @@ impl Rules {
     pub const ALL: Self = Self {
         r1: true,
         r2: true,
+        r2_ended: true,
         r3: true,
         r4: true,
         r5: true,
@@ -50,11 +53,13 @@ impl Rules {
         other_files: true,
     };
 
-    /// All rules but one, and but the one that would make up for it: what is later by its files is later by its version.
+    /// All rules but one, and but the one that would make up for it. What is later by its files is later by its version.
+    /// An attempt whose snapshot was dropped has committed: a commit that asks for that needs no close.
     #[must_use]
     pub fn without(rule: Rule) -> Self {
         let mut rules = Self::ALL;
         *rules.switch(rule) = false;
+        rules.r2_ended &= rule != Rule::R1;
         rules.other_files &= rule != Rule::Later;
         rules
     }

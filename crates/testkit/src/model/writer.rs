@@ -72,7 +72,7 @@ impl Protocol {
         (me.phase, me.files) = (Phase::Ready, Files::one(from, twin));
     }
 
-    /// The rules, in the protocol's order, over the log as it is now.
+    /// The rules, in the store's order, over the log as it is now.
     pub(super) fn judge(&self, state: &mut State, writer: usize) {
         let verdict = self.verdict(state, writer);
         let me = &mut state.writers[writer];
@@ -96,9 +96,6 @@ impl Protocol {
         if state.is_closed(me.attempt) {
             return Phase::Done(Told::GaveUp);
         }
-        if rules.r2 && state.owners(me.files).any(|owner| state.is_closed(owner)) {
-            return Phase::Working;
-        }
         let live = state.live();
         if rules.r7
             && plan.drives
@@ -113,9 +110,17 @@ impl Protocol {
         if let Some(theirs) = newest.filter(|commit| self.accepts(state, writer, commit)) {
             return Phase::Done(Told::Adopted(theirs.version));
         }
+        if state.owners(me.files).any(|owner| self.turns_away(state, owner)) {
+            return Phase::Working;
+        }
         let last = |commits: &mut dyn Iterator<Item = &Commit>| commits.map(|commit| commit.version).max();
         let version = if rules.r6 { last(&mut state.commits()) } else { last(&mut live.iter()) };
         Phase::Judged { slot, version: version.unwrap_or(0) + 1 }
+    }
+
+    /// Rule 2: whether no commit may name files of this attempt any more. Its own writer's commit was judged before.
+    fn turns_away(&self, state: &State, owner: usize) -> bool {
+        (self.rules.r2 && state.is_closed(owner)) || (self.rules.r2_ended && state.has_committed(owner))
     }
 
     /// Whether another's commit of the same signature may be the result: for a recompute, not what it replaces.
