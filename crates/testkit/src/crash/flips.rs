@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milepost_store::Snapshot;
 use milepost_store::layout::{Layout, entry_name};
+use milepost_store::verify::Damage;
+use milepost_store::{CheckpointName, DataFile, Snapshot, Store, VerifyOptions};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -56,12 +57,16 @@ pub fn flip_data_files(seed: u64, count: usize) -> Result<usize, Failure> {
             let whole = store.read(&path).await?;
             let (at, bits) = (numbers.random_range(0..whole.len()), numbers.random_range(1..=255));
             store.write(&path, flipped(&whole, at, bits)).await?;
-            let noticed = reader.verify_file(&store.snapshot.name, file).await;
-            must_name(noticed.map_err(Failure::Store), &path)
+            must_notice(&reader, &store.snapshot.name, file, &path)
+                .await
                 .map_err(|failure| failure.case(format!("byte {at} with {bits:#04x}"), "data-flips", seed))?;
             store.write(&path, whole).await?;
         }
         check(&reader, store.script.end()).await?;
+        let found = reader.verify(VerifyOptions::default()).await?.findings;
+        if !found.is_empty() {
+            return Failure::broken(format!("VERIFY finds {found:?} where nothing is damaged"));
+        }
         Ok(count)
     })
 }
@@ -112,6 +117,20 @@ fn flipped(whole: &Bytes, at: usize, bits: u8) -> Bytes {
     let mut bytes = whole.to_vec();
     bytes[at] ^= bits;
     bytes.into()
+}
+
+/// Who reads the file's bytes hears of it, and VERIFY names the file and nothing else.
+async fn must_notice(
+    store: &Store,
+    name: &CheckpointName,
+    file: &DataFile,
+    path: &Path,
+) -> Result<(), Failure> {
+    must_name(store.verify_file(name, file).await.map_err(Failure::Store), path)?;
+    match &store.verify(VerifyOptions::default()).await?.findings[..] {
+        [only] if only.object == path.as_ref() && only.what == Damage::Flipped => Ok(()),
+        found => Failure::broken(format!("of a flip in {path} VERIFY finds {found:?}")),
+    }
 }
 
 fn must_name(noticed: Result<(), Failure>, path: &Path) -> Result<(), Failure> {
