@@ -93,7 +93,7 @@ fn crowd(program: &Program, data: &Path, numbers: &str, seed: u64) -> Result<u64
 }
 
 fn written(divisor: u64) -> String {
-    // FORCE is what makes writers of one result race.
+    // A writer that may reuse what is there writes nothing: without that, writers of one result race, too.
     format!(
         "CHECKPOINT shared WITH (keep_versions = 1, reuse = 'off') AS SELECT n FROM numbers WHERE n % {divisor} = 0"
     )
