@@ -315,15 +315,14 @@ impl ObjectStore for FaultStore {
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let store = self.clone();
-        let delete = move |path: Result<Path>| {
+        let delete = move |path: Path| {
             let store = store.clone();
             async move {
-                let path = path?;
                 let lost = store.pass(Operation::Delete, path.as_ref()).await?;
                 reply(store.inner.delete(&path).await.map(|()| path), lost)
             }
         };
-        paths.then(delete).boxed()
+        paths.and_then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

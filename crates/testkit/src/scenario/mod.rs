@@ -8,7 +8,7 @@ mod expected;
 mod script;
 mod snapshot;
 
-pub use check::{check, count_files};
+pub use check::check;
 pub use expected::Expected;
 pub(crate) use script::commit;
 pub use script::{Progress, Script, Step};
