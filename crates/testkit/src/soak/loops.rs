@@ -36,10 +36,7 @@ pub const LOOPS: &[Loop] = &[
         short: 200,
         full: 10_000,
         batch: 1_000,
-        run: |seeds| {
-            let cases = seeds.end - seeds.start;
-            run_schedules(seeds).map(|_| cases)
-        },
+        run: |seeds| each(seeds, run_schedules),
     },
     Loop {
         name: "rivals",
@@ -47,10 +44,7 @@ pub const LOOPS: &[Loop] = &[
         short: 100,
         full: 5_000,
         batch: 1_000,
-        run: |seeds| {
-            let cases = seeds.end - seeds.start;
-            run_rivals(seeds).map(|_| cases)
-        },
+        run: |seeds| each(seeds, run_rivals),
     },
     Loop {
         name: "power",
@@ -58,10 +52,7 @@ pub const LOOPS: &[Loop] = &[
         short: 200,
         full: 5_000,
         batch: CUTS_OF_A_RECORD,
-        run: |seeds| {
-            let cases = seeds.end - seeds.start;
-            cut_power(seeds, Syncs::All).map(|_| cases)
-        },
+        run: |seeds| each(seeds, |seeds| cut_power(seeds, Syncs::All)),
     },
     Loop {
         name: "stops",
@@ -107,6 +98,12 @@ pub const LOOPS: &[Loop] = &[
 
 /// How many seeds fall on the program between two looks at the time.
 const PROCESSES: u64 = 10;
+
+/// Each seed is one case, whatever else the loop counts.
+fn each(seeds: Range<u64>, run: impl FnOnce(Range<u64>) -> Result<usize, Failure>) -> Result<u64, Failure> {
+    let cases = seeds.end - seeds.start;
+    run(seeds).map(|_| cases)
+}
 
 fn stops(seed: u64) -> Result<u64, Failure> {
     Stop::ALL.iter().map(|how| stop_at_every_request(seed, *how).map(|cases| cases as u64)).sum()
