@@ -41,6 +41,11 @@ impl Failure {
         Err(Self::Broken(text.into()))
     }
 
+    /// What became of a file or directory.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.into(), source }
+    }
+
     /// A case of a seed of the loop of this name.
     pub(crate) fn case(self, case: impl Into<String>, name: &str, seed: u64) -> Self {
         let command = format!("milepost-testkit soak --only {name} --seed {seed}");

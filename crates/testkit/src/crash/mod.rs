@@ -62,5 +62,5 @@ where
 /// A single-threaded runtime, so that equal seeds give equal orders.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
-    built.map_err(|source| Failure::Io { path: "a runtime".into(), source })
+    built.map_err(Failure::io("a runtime"))
 }

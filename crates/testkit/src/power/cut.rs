@@ -50,7 +50,7 @@ fn cut_once(record: &Record, seed: u64) -> Result<usize, Failure> {
     }
     let target = temporary()?;
     let left = disk.leave(target.path(), temper, &mut numbers);
-    left.map_err(|source| Failure::Io { path: target.path().to_owned(), source })?;
+    left.map_err(Failure::io(target.path()))?;
     let case =
         format!("cut after {until} of {} events, {done} steps reported, {temper:?}", record.events.len());
     let root = target.path().join(ROOT);

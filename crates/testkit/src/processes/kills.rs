@@ -27,7 +27,7 @@ const ENOUGH: u64 = 10;
 /// # Errors
 /// The first seed whose job does not end as it must, with the command that runs it again; or that nothing was killed.
 pub fn run_kills(program: &Program, seeds: Range<u64>) -> Result<u64, Failure> {
-    let data = tempfile::tempdir().map_err(|source| Failure::Io { path: std::env::temp_dir(), source })?;
+    let data = tempfile::tempdir().map_err(Failure::io(std::env::temp_dir()))?;
     let job = write_job(program, data.path())?;
     let (expected, usual) = undisturbed(program, data.path(), &job)?;
     let (jobs, mut kills) = (seeds.end - seeds.start, 0);
@@ -75,8 +75,7 @@ fn undisturbed(program: &Program, data: &Path, job: &str) -> Result<(String, Dur
     run(data)?;
     let mut usual = Duration::MAX;
     for _ in 0..3 {
-        let folder =
-            tempfile::tempdir_in(data).map_err(|source| Failure::Io { path: data.to_owned(), source })?;
+        let folder = tempfile::tempdir_in(data).map_err(Failure::io(data))?;
         let begun = Instant::now();
         run(folder.path())?;
         usual = usual.min(begun.elapsed());
@@ -98,8 +97,7 @@ fn disturbed(
     seed: u64,
 ) -> Result<u64, Failure> {
     let mut random = StdRng::seed_from_u64(seed);
-    let folder =
-        tempfile::tempdir_in(data).map_err(|source| Failure::Io { path: data.to_owned(), source })?;
+    let folder = tempfile::tempdir_in(data).map_err(Failure::io(data))?;
     let out = folder.path().join("out.csv");
     let variable = format!("out={}", out.display());
     let arguments = ["run", job, "--var", &variable];
