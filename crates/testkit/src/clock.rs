@@ -45,8 +45,7 @@ impl ManualClock {
     }
 
     /// 128 bits that are larger than all before them: 48 bits of time, 32 of seed, 48 of a count.
-    #[must_use]
-    pub fn next_id(&self) -> u128 {
+    fn next_id(&self) -> u128 {
         let time = u128::try_from(self.now_ms()).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
         let count = u128::from(self.ids.fetch_add(1, Ordering::SeqCst)) & 0xFFFF_FFFF_FFFF;
         (time << 80) | (u128::from(self.seed & 0xFFFF_FFFF) << 48) | count
@@ -61,6 +60,10 @@ impl milepost_store::Clock for ManualClock {
     fn ulid(&self) -> ulid::Ulid {
         ulid::Ulid::from(self.next_id())
     }
+
+    fn ticks(&self) -> Duration {
+        Self::ticks(self)
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +77,14 @@ mod tests {
         assert_eq!((clock.now_ms(), clock.ticks()), (500, Duration::ZERO));
         clock.pass(Duration::from_millis(20));
         assert_eq!((clock.now_ms(), clock.ticks()), (520, Duration::from_millis(20)));
+    }
+
+    #[test]
+    fn a_store_goes_by_its_ticks() {
+        let clock = ManualClock::new(1_000, 1);
+        let of_store: &dyn milepost_store::Clock = &clock;
+        clock.pass(Duration::from_millis(20));
+        assert_eq!(of_store.ticks(), Duration::from_millis(20));
     }
 
     #[test]

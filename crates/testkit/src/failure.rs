@@ -41,8 +41,15 @@ impl Failure {
         Err(Self::Broken(text.into()))
     }
 
-    pub(crate) fn case(self, case: impl Into<String>, command: impl Into<String>) -> Self {
-        Self::Case { case: case.into(), command: command.into(), source: Box::new(self) }
+    /// What became of a file or directory.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.into(), source }
+    }
+
+    /// A case of a seed of the loop of this name.
+    pub(crate) fn case(self, case: impl Into<String>, name: &str, seed: u64) -> Self {
+        let command = format!("milepost-testkit soak --only {name} --seed {seed}");
+        Self::Case { case: case.into(), command, source: Box::new(self) }
     }
 
     /// Whether a store whose requests fail may say so. Damage and broken invariants it must not have.

@@ -44,8 +44,6 @@ struct State {
     late: Vec<(Path, PutPayload, PutOptions)>,
     random: Option<Random>,
     stopping: Option<Stopping>,
-    writes_left: Option<usize>,
-    lose_last: bool,
 }
 
 #[derive(Debug)]
@@ -91,8 +89,7 @@ impl FaultStore {
     pub fn heal(&self) {
         let mut state = self.state.lock();
         state.rules.clear();
-        (state.random, state.writes_left, state.lose_last) = (None, None, false);
-        state.stopping = None;
+        (state.random, state.stopping) = (None, None);
     }
 
     /// From now on requests are refused, and replies of writes lost, with this probability: the same ones for
@@ -124,8 +121,8 @@ impl FaultStore {
     ///
     /// With `lose_last` one more write is done, but its caller hears of a failure.
     pub fn stop_after(&self, writes: usize, lose_last: bool) {
-        let mut state = self.state.lock();
-        (state.writes_left, state.lose_last) = (Some(writes), lose_last);
+        let how = if lose_last { Stop::After } else { Stop::Before };
+        self.state.lock().stopping = Some(Stopping::after_writes(writes, how));
     }
 
     /// Every request since the start, or since the last [`Self::forget_calls`], in order.
@@ -176,9 +173,6 @@ impl FaultStore {
     pub(crate) fn judge(&self, operation: Operation, path: &str) -> Verdict {
         let mut state = self.state.lock();
         state.calls.push(Call { operation, path: path.to_owned() });
-        if let Some(verdict) = state.stopped(operation) {
-            return verdict;
-        }
         if let Some(verdict) = state.stopping.as_mut().and_then(|stopping| stopping.judge(operation, path)) {
             return verdict;
         }
@@ -205,26 +199,6 @@ impl FaultStore {
 }
 
 impl State {
-    /// Once stopped, nothing works any more.
-    fn stopped(&mut self, operation: Operation) -> Option<Verdict> {
-        let left = self.writes_left?;
-        if left == 0 {
-            // The last write is done before the process goes, and so is what it reads before that.
-            return match (self.lose_last, operation.writes()) {
-                (true, false) => None,
-                (true, true) => {
-                    self.lose_last = false;
-                    Some(Verdict::Lose)
-                }
-                (false, _) => Some(Verdict::Fail(failure("the process is gone"))),
-            };
-        }
-        if operation.writes() {
-            self.writes_left = Some(left - 1);
-        }
-        None
-    }
-
     fn random_verdict(&mut self, operation: Operation) -> Verdict {
         let Some(random) = &mut self.random else { return Verdict::Pass };
         if !random.numbers.random_bool(random.probability) {
@@ -315,15 +289,14 @@ impl ObjectStore for FaultStore {
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let store = self.clone();
-        let delete = move |path: Result<Path>| {
+        let delete = move |path: Path| {
             let store = store.clone();
             async move {
-                let path = path?;
                 let lost = store.pass(Operation::Delete, path.as_ref()).await?;
                 reply(store.inner.delete(&path).await.map(|()| path), lost)
             }
         };
-        paths.then(delete).boxed()
+        paths.and_then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -97,16 +97,15 @@ impl ObjectStore for StampedStore {
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let store = self.clone();
-        let delete = move |path: Result<Path>| {
+        let delete = move |path: Path| {
             let store = store.clone();
             async move {
-                let path = path?;
                 store.inner.delete(&path).await?;
                 store.stamps.lock().remove(&path);
                 Ok(path)
             }
         };
-        paths.then(delete).boxed()
+        paths.and_then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

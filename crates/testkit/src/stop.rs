@@ -28,12 +28,19 @@ impl Stop {
 pub(crate) struct Stopping {
     left: usize,
     how: Stop,
+    /// Whether reads pass uncounted.
+    writes_only: bool,
     pub(crate) torn: Option<Path>,
 }
 
 impl Stopping {
     pub(crate) const fn new(request: usize, how: Stop) -> Self {
-        Self { left: request, how, torn: None }
+        Self { left: request, how, writes_only: false, torn: None }
+    }
+
+    /// As [`Self::new`], but at a write, and only writes are counted.
+    pub(crate) const fn after_writes(writes: usize, how: Stop) -> Self {
+        Self { left: writes, how, writes_only: true, torn: None }
     }
 
     /// `None`: the request is not concerned.
@@ -42,6 +49,7 @@ impl Stopping {
         match self.left {
             usize::MAX if self.how == Stop::ReplyLost => None,
             usize::MAX => gone(),
+            _ if self.reads_on(operation) => None,
             0 => {
                 self.left = usize::MAX;
                 match self.how {
@@ -58,5 +66,11 @@ impl Stopping {
                 None
             }
         }
+    }
+
+    /// What is read before a write that is done is read, too. Before one that is not, the process goes as soon as the
+    /// last write is done.
+    fn reads_on(&self, operation: Operation) -> bool {
+        self.writes_only && !operation.writes() && (self.left > 0 || self.how != Stop::Before)
     }
 }

@@ -36,6 +36,8 @@ const ACCIDENTS: &[(Rule, &str, usize)] = &[
     (Rule::R8, "a snapshot holds rows of two versions of its source", 7),
     (Rule::R9, "one job has two open runs", 4),
     (Rule::R10, "a snapshot that is there names a file that was deleted", 9),
+    (Rule::ReadVersion, "the newest snapshot counts fewer steps than were reported", 12),
+    (Rule::ReadFirst, "the newest snapshot counts fewer steps than were reported", 11),
     (Rule::Later, "a recompute answers with the damage", 8),
     (Rule::OtherFiles, "a recompute answers with the damage", 14),
 ];

@@ -16,7 +16,7 @@ use crate::support::*;
 const TEMP: &str = ".milepost-tmp-";
 
 fn disk(root: &FilePath) -> DurableFileSystem {
-    DurableFileSystem::new(root.to_owned(), Durability::Fsync, Arc::new(TestClock::new()))
+    DurableFileSystem::new(root.to_owned(), Durability::Fsync, Arc::new(clock()))
 }
 
 async fn create(store: &DurableFileSystem, path: &str, text: &str) -> Result<(), Error> {

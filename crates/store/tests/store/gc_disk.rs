@@ -115,7 +115,7 @@ async fn hidden_temporary_files_go_when_they_are_old() {
 #[tokio::test]
 async fn deleting_what_is_gone_is_no_error() {
     let root = tempfile::tempdir().unwrap();
-    let clock = std::sync::Arc::new(TestClock::new());
+    let clock = std::sync::Arc::new(clock());
     let disk = DurableFileSystem::new(root.path().to_owned(), Durability::Fsync, clock);
     let faults = FaultStore::new(std::sync::Arc::new(disk));
     let store = on(&faults).await;

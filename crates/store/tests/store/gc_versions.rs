@@ -105,8 +105,8 @@ async fn ages_are_by_the_stores_own_time() {
     for skew in [-10 * 365 * DAY, 10 * 365 * DAY] {
         let aged = aged().await;
         commit_with(&aged.store, "1", &[("ttl", "2 days")]).await;
-        let clock = TestClock::new();
-        clock.0.advance(skew);
+        let clock = clock();
+        clock.advance(skew);
         let options = milepost_store::StoreOptions { clock: std::sync::Arc::new(clock), ..options() };
         let root = object_store::path::Path::from("root");
         let objects = aged.faults.inner();

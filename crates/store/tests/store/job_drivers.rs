@@ -244,7 +244,7 @@ async fn of_many_that_take_over_at_once_exactly_one_drives() {
 #[tokio::test]
 async fn the_signs_of_a_fenced_driver_are_not_those_of_its_successor() {
     let root = tempfile::tempdir().unwrap();
-    let clock = TestClock::new();
+    let clock = clock();
     let options = StoreOptions { clock: Arc::new(clock.clone()), ..options() };
     let watching = Store::open(root.path().to_str().unwrap(), options).await.unwrap();
     let old = drive(&on_disk(root.path()).await).await;
@@ -262,7 +262,7 @@ async fn the_signs_of_a_fenced_driver_are_not_those_of_its_successor() {
         tokio::time::sleep(MILLISECOND * 5).await;
     }
     assert!(!waiting.is_finished());
-    clock.0.pass(SILENCE);
+    clock.pass(SILENCE);
     let third = end_of(waiting).await;
     assert_eq!(third.epoch(), Epoch(3));
     assert!(matches!(old.step(step(0)).await.unwrap(), milepost_store::DriveOutcome::Fenced(_)));

@@ -166,13 +166,13 @@ async fn on_this_host_a_dead_owner_is_known_at_once() {
 #[tokio::test]
 async fn a_held_lock_does_not_outlast_silence() {
     let root = tempfile::tempdir().unwrap();
-    let clock = TestClock::new();
+    let clock = clock();
     let options = milepost_store::StoreOptions { clock: Arc::new(clock.clone()), ..options() };
     let store = Store::open(root.path().to_str().unwrap(), options).await.unwrap();
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
     let mut watch = watch(&store, &attempt, "host").await;
     let _ = watch.look().await.unwrap();
-    clock.0.pass(SILENCE);
+    clock.pass(SILENCE);
     assert_eq!(watch.look().await.unwrap(), silent());
 }
 

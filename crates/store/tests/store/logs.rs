@@ -10,7 +10,7 @@ use object_store::path::Path;
 use crate::support::*;
 
 fn log(faults: &FaultStore) -> Log<String> {
-    let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+    let clock: Arc<dyn Clock> = Arc::new(clock());
     Log::new(Arc::new(faults.clone()), Path::from("job/log"), Path::from("job/tail"), clock)
 }
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use milepost_store::{
-    Attempt, AttemptSpec, Cause, CheckpointName, Clock, CommitDraft, CommitJudge, CommitOutcome, ContentId,
+    Attempt, AttemptSpec, Cause, CheckpointName, CommitDraft, CommitJudge, CommitOutcome, ContentId,
     DataFile, DataFileWriter, Digest, Error, Fingerprint, Identity, Manifest, Origin, Owner, Receipt,
     Signature, Snapshot, SourceChanged, Store, StoreOptions, UnitNumber, UnitPlan, Version, statistics,
 };
@@ -19,36 +18,16 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
-use ulid::Ulid;
 
 static SEEDS: AtomicU64 = AtomicU64::new(0);
 
 /// A standing clock whose ids nobody else has.
-#[derive(Debug, Clone)]
-pub struct TestClock(pub ManualClock);
-
-impl TestClock {
-    pub fn new() -> Self {
-        Self(ManualClock::new(1_700_000_000_000, SEEDS.fetch_add(1, Ordering::SeqCst)))
-    }
-}
-
-impl Clock for TestClock {
-    fn now_ms(&self) -> i64 {
-        self.0.now_ms()
-    }
-
-    fn ulid(&self) -> Ulid {
-        Ulid::from(self.0.next_id())
-    }
-
-    fn ticks(&self) -> Duration {
-        self.0.ticks()
-    }
+pub fn clock() -> ManualClock {
+    ManualClock::new(1_700_000_000_000, SEEDS.fetch_add(1, Ordering::SeqCst))
 }
 
 pub fn options() -> StoreOptions {
-    StoreOptions { clock: Arc::new(TestClock::new()), ..StoreOptions::default() }
+    StoreOptions { clock: Arc::new(clock()), ..StoreOptions::default() }
 }
 
 /// A store in memory that can be made to fail.
@@ -71,11 +50,11 @@ pub async fn beside(faults: &FaultStore) -> Store {
 
 /// Another process's view of the same objects, faults included, with a clock that the test holds.
 pub async fn timed(faults: &FaultStore) -> (Store, ManualClock) {
-    let clock = TestClock::new();
+    let clock = clock();
     let options = StoreOptions { clock: Arc::new(clock.clone()), ..StoreOptions::default() };
     let objects = Arc::new(faults.clone());
     let store = Store::with_object_store(objects, Path::from("root"), "test://timed", options).await.unwrap();
-    (store, clock.0)
+    (store, clock)
 }
 
 pub fn name() -> CheckpointName {

@@ -29,16 +29,17 @@ pub fn count_requests(script: &Script) -> Result<usize, Failure> {
     })
 }
 
-/// Stops the script at each of its requests; gives how many cases there were.
+/// Stops the script of a seed at each of its requests; gives how many cases there were. The first script does everything
+/// once, the others are random.
 ///
 /// # Errors
 /// The first case that broke a promise.
-pub fn stop_at_every_request(script: &Script, how: Stop) -> Result<usize, Failure> {
+pub fn stop_at_every_request(seed: u64, how: Stop) -> Result<usize, Failure> {
+    let script = &if seed == 0 { Script::everything_once() } else { Script::random(seed, 6) };
     let requests = count_requests(script)?;
     let cases = futures::stream::iter(0..requests).map(|request| async move {
         let case = format!("{how:?} request {request} of {requests}");
-        let command = "milepost-testkit soak --only stops";
-        stopped(script, request, how).await.map_err(|failure| failure.case(case, command))
+        stopped(script, request, how).await.map_err(|failure| failure.case(case, "stops", seed))
     });
     runtime()?.block_on(cases.buffer_unordered(AT_ONCE).try_collect::<()>())?;
     Ok(requests)

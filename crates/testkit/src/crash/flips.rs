@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milepost_store::Snapshot;
+use milepost_store::layout::{Layout, entry_name};
+use milepost_store::verify::Damage;
+use milepost_store::{CheckpointName, DataFile, Snapshot, Store, VerifyOptions};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -12,7 +14,7 @@ use rand::{Rng, SeedableRng};
 
 use super::runtime;
 use crate::failure::Failure;
-use crate::scenario::{Script, Step, check, newest_snapshot, open};
+use crate::scenario::{ROOT, Script, Step, check, newest_snapshot, open};
 
 /// Flips bits of every byte of the newest manifest, one after the other; gives how many bytes it has.
 ///
@@ -21,7 +23,7 @@ use crate::scenario::{Script, Step, check, newest_snapshot, open};
 pub fn flip_manifest(seed: u64) -> Result<usize, Failure> {
     runtime()?.block_on(async {
         let store = Flipped::prepare().await?;
-        let path = Path::from(format!("root/checkpoints/trips/log/{:020}.json", store.snapshot.slot.0));
+        let path = store.manifest();
         let whole = store.read(&path).await?;
         let mut numbers = StdRng::seed_from_u64(seed);
         for at in 0..whole.len() {
@@ -30,7 +32,7 @@ pub fn flip_manifest(seed: u64) -> Result<usize, Failure> {
             // As a process that starts now: nothing older may be served in place of what is damaged.
             let noticed = newest_snapshot(&open(Arc::clone(&store.objects), 9).await?, 0).await;
             must_name(noticed.map(|_| ()), &path).map_err(|failure| {
-                failure.case(format!("byte {at} with {bits:#04x}"), command("manifest flips", seed))
+                failure.case(format!("byte {at} with {bits:#04x}"), "manifest-flips", seed)
             })?;
         }
         store.write(&path, whole.clone()).await?;
@@ -55,19 +57,18 @@ pub fn flip_data_files(seed: u64, count: usize) -> Result<usize, Failure> {
             let whole = store.read(&path).await?;
             let (at, bits) = (numbers.random_range(0..whole.len()), numbers.random_range(1..=255));
             store.write(&path, flipped(&whole, at, bits)).await?;
-            let noticed = reader.verify_file(&store.snapshot.name, file).await;
-            must_name(noticed.map_err(Failure::Store), &path).map_err(|failure| {
-                failure.case(format!("byte {at} with {bits:#04x}"), command("data flips", seed))
-            })?;
+            must_notice(&reader, &store.snapshot.name, file, &path)
+                .await
+                .map_err(|failure| failure.case(format!("byte {at} with {bits:#04x}"), "data-flips", seed))?;
             store.write(&path, whole).await?;
         }
         check(&reader, store.script.end()).await?;
+        let found = reader.verify(VerifyOptions::default()).await?.findings;
+        if !found.is_empty() {
+            return Failure::broken(format!("VERIFY finds {found:?} where nothing is damaged"));
+        }
         Ok(count)
     })
-}
-
-fn command(name: &str, seed: u64) -> String {
-    format!("milepost-testkit soak --only '{name}' --seed {seed}")
 }
 
 /// A store with two snapshots, of which the newest is going to be damaged.
@@ -92,6 +93,12 @@ impl Flipped {
         }
     }
 
+    /// The log entry that the manifest stands in.
+    fn manifest(&self) -> Path {
+        let log = Layout::new(Path::from(ROOT)).log(&self.snapshot.name);
+        log.join(entry_name(self.snapshot.slot))
+    }
+
     async fn read(&self, path: &Path) -> Result<Bytes, Failure> {
         let bytes = match self.objects.get(path).await {
             Ok(found) => found.bytes().await,
@@ -110,6 +117,20 @@ fn flipped(whole: &Bytes, at: usize, bits: u8) -> Bytes {
     let mut bytes = whole.to_vec();
     bytes[at] ^= bits;
     bytes.into()
+}
+
+/// Who reads the file's bytes hears of it, and VERIFY names the file and nothing else.
+async fn must_notice(
+    store: &Store,
+    name: &CheckpointName,
+    file: &DataFile,
+    path: &Path,
+) -> Result<(), Failure> {
+    must_name(store.verify_file(name, file).await.map_err(Failure::Store), path)?;
+    match &store.verify(VerifyOptions::default()).await?.findings[..] {
+        [only] if only.object == path.as_ref() && only.what == Damage::Flipped => Ok(()),
+        found => Failure::broken(format!("of a flip in {path} VERIFY finds {found:?}")),
+    }
 }
 
 fn must_name(noticed: Result<(), Failure>, path: &Path) -> Result<(), Failure> {

@@ -8,8 +8,10 @@ mod flips;
 mod rivals;
 mod schedules;
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryFutureExt, TryStreamExt};
 use object_store::ObjectStore;
 
 pub use every_operation::{count_requests, stop_at_every_request};
@@ -43,8 +45,22 @@ async fn recover(
     check(&open(objects, process + 1).await?, script.end()).await
 }
 
+/// How many cases wait for a pause of the store's at once.
+const AT_ONCE: usize = 64;
+
+/// Runs the case of every seed of a loop; gives the sum of what they give.
+fn over_seeds<Running>(name: &str, seeds: Range<u64>, run: impl Fn(u64) -> Running) -> Result<usize, Failure>
+where
+    Running: Future<Output = Result<usize, Failure>>,
+{
+    let cases = futures::stream::iter(seeds)
+        .map(|seed| run(seed).map_err(move |failure| failure.case(format!("seed {seed}"), name, seed)));
+    let sum = cases.buffer_unordered(AT_ONCE).try_fold(0, async |sum, count| Ok(sum + count));
+    runtime()?.block_on(sum)
+}
+
 /// A single-threaded runtime, so that equal seeds give equal orders.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
-    built.map_err(|source| Failure::Io { path: "a runtime".into(), source })
+    built.map_err(Failure::io("a runtime"))
 }

@@ -5,21 +5,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt};
 use milepost_store::{CheckpointEntry, Store, Version};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::runtime;
+use super::over_seeds;
 use crate::failure::Failure;
 use crate::fault::FaultStore;
 use crate::scenario::{checkpoint, commit, content_rows, open, read_rows, signature_of};
 use crate::stop::Stop;
 
-/// How many races wait for a pause of the store's at once.
-const AT_ONCE: usize = 64;
 const WRITERS: usize = 3;
 const COMMITS: usize = 3;
 
@@ -40,12 +37,7 @@ struct Told {
 /// # Errors
 /// The first race that broke a promise, with the command that runs it alone.
 pub fn run_rivals(seeds: Range<u64>) -> Result<usize, Failure> {
-    let runs = futures::stream::iter(seeds).map(|seed| async move {
-        let command = format!("milepost-testkit soak --only rivals --seed {seed}");
-        race(seed).await.map_err(|failure| failure.case(format!("seed {seed}"), command))
-    });
-    let failures = runs.buffer_unordered(AT_ONCE).try_fold(0, async |sum, failed| Ok(sum + failed));
-    runtime()?.block_on(failures)
+    over_seeds("rivals", seeds, race)
 }
 
 async fn race(seed: u64) -> Result<usize, Failure> {

@@ -3,20 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{recover, run_process, runtime};
+use super::{over_seeds, recover, run_process};
 use crate::failure::Failure;
 use crate::fault::FaultStore;
 use crate::rule::{Fault, Operation, Rule};
 use crate::scenario::{Script, check, open};
 use crate::stop::Stop;
-
-/// How many schedules wait for a pause of the store's at once.
-const AT_ONCE: usize = 64;
 
 /// How many processes in a row have faults.
 const PROCESSES: u64 = 4;
@@ -26,12 +22,7 @@ const PROCESSES: u64 = 4;
 /// # Errors
 /// The first schedule that broke a promise, with the command that runs it alone.
 pub fn run_schedules(seeds: Range<u64>) -> Result<usize, Failure> {
-    let runs = futures::stream::iter(seeds).map(|seed| async move {
-        let command = format!("milepost-testkit soak --only schedules --seed {seed}");
-        run_schedule(seed).await.map_err(|failure| failure.case(format!("seed {seed}"), command))
-    });
-    let failures = runs.buffer_unordered(AT_ONCE).try_fold(0, async |sum, failed| Ok(sum + failed));
-    runtime()?.block_on(failures)
+    over_seeds("schedules", seeds, run_schedule)
 }
 
 /// Runs a random script under random faults, process after process, and the rest of it without.

@@ -58,6 +58,23 @@ async fn a_stopped_store_does_nothing_more() {
     assert!(store.get(&path).await.is_ok());
 }
 
+/// What is read before the last write is read; with no write left the process is gone at once.
+#[tokio::test]
+async fn a_stop_after_writes_counts_no_reads() {
+    let run = async |lose_last| {
+        let (store, path) = store();
+        store.stop_after(1, lose_last);
+        let before = matches!(store.get(&path).await, Err(Error::NotFound { .. }));
+        assert!(create(&store, &path, "1").await.is_ok());
+        let between = store.get(&path).await.is_ok();
+        assert!(create(&store, &Path::from("last"), "2").await.is_err());
+        let after = store.get(&path).await.is_ok();
+        (before, between, read(&store, &Path::from("last")).await.is_some(), after)
+    };
+    assert_eq!(run(true).await, (true, true, true, false));
+    assert_eq!(run(false).await, (true, false, false, false));
+}
+
 #[tokio::test]
 async fn random_faults_are_the_same_for_the_same_seed() {
     let run = async |seed| {

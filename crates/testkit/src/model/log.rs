@@ -25,6 +25,11 @@ impl State {
         })
     }
 
+    /// The commit that was given this version, dropped or not.
+    pub(super) fn commit(&self, version: usize) -> Option<&Commit> {
+        self.commits().find(|commit| commit.version == version)
+    }
+
     pub(super) fn has_committed(&self, attempt: usize) -> bool {
         self.commits().any(|commit| commit.attempt == attempt)
     }

@@ -21,6 +21,8 @@ pub enum Accident {
     Mixture,
     /// One job has two open runs.
     TwoRuns,
+    /// The newest snapshot counts fewer steps than were reported.
+    LostStep,
     /// Who asked for a damaged snapshot to be computed again was given the damage.
     DamagedAnswer,
     /// A commit that was reported is not in the log.
@@ -31,7 +33,7 @@ pub enum Accident {
 
 impl Accident {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LostFile,
         Self::TwoSlots,
         Self::DroppedCameBack,
@@ -39,6 +41,7 @@ impl Accident {
         Self::StepTwice,
         Self::Mixture,
         Self::TwoRuns,
+        Self::LostStep,
         Self::DamagedAnswer,
         Self::ToldAndMissing,
         Self::GivenUpAndThere,
@@ -54,6 +57,7 @@ impl Accident {
             Self::StepTwice => state.live().iter().filter(|commit| commit.of_step).count() > 1,
             Self::Mixture => state.commits().any(|commit| commit.mixed),
             Self::TwoRuns => state.job.iter().filter(|entry| **entry == JobEntry::Run).count() > 1,
+            Self::LostStep => lost_step(setup, state),
             Self::DamagedAnswer => damaged_answer(setup, state),
             Self::ToldAndMissing => told(state, Told::Committed).any(|attempt| !state.has_committed(attempt)),
             Self::GivenUpAndThere => told(state, Told::GaveUp).any(|attempt| state.has_committed(attempt)),
@@ -71,14 +75,21 @@ fn told(state: &State, what: Told) -> impl Iterator<Item = usize> {
     told.map(|writer| writer.attempt)
 }
 
+/// For scenarios that drop nothing and do not begin anew: both set the count back.
+fn lost_step(setup: &Setup, state: &State) -> bool {
+    let counting = setup.writers.iter().zip(&state.writers).filter(|(plan, _)| plan.counts);
+    let reported = counting
+        .filter(|(_, writer)| matches!(writer.phase, Phase::Done(Told::Committed | Told::Adopted(_))));
+    reported.count() > state.live().last().map_or(0, |newest| newest.count)
+}
+
 fn damaged_answer(setup: &Setup, state: &State) -> bool {
     setup.writers.iter().zip(&state.writers).filter(|(plan, _)| plan.recomputes).any(|(_, writer)| {
         let files = match writer.phase {
             Phase::Done(Told::Committed) => writer.files,
-            Phase::Done(Told::Adopted(version)) => state
-                .commits()
-                .find(|commit| commit.version == version)
-                .map_or(Files::NONE, |commit| commit.files),
+            Phase::Done(Told::Adopted(version)) => {
+                state.commit(version).map_or(Files::NONE, |commit| commit.files)
+            }
             _ => Files::NONE,
         };
         files.meets(state.damaged)
@@ -95,6 +106,7 @@ impl fmt::Display for Accident {
             Self::StepTwice => "one step is there twice",
             Self::Mixture => "a snapshot holds rows of two versions of its source",
             Self::TwoRuns => "one job has two open runs",
+            Self::LostStep => "the newest snapshot counts fewer steps than were reported",
             Self::DamagedAnswer => "a recompute answers with the damage",
             Self::ToldAndMissing => "a commit that was reported is not in the log",
             Self::GivenUpAndThere => "a commit is in the log whose writer had given it up",

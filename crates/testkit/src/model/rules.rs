@@ -9,8 +9,10 @@ use super::properties::Accident;
 pub struct Rules {
     /// A file is deleted only when its attempt is closed.
     pub r1: bool,
-    /// A commit judges the attempts that own its files.
+    /// A commit judges the attempts that own its files: none may be closed.
     pub r2: bool,
+    /// Nor may any other than its own have committed.
+    pub r2_ended: bool,
     /// After an unknown append the same bytes go to the same slot.
     pub r3: bool,
     /// Who gives up abandons itself from that slot on, and deletes nothing.
@@ -27,6 +29,10 @@ pub struct Rules {
     pub r9: bool,
     /// A file whose receipt was sent is not deleted.
     pub r10: bool,
+    /// A step that reads its own checkpoint commits only on top of the version that it read.
+    pub read_version: bool,
+    /// That is judged before the result of an equal step is adopted.
+    pub read_first: bool,
     /// A recompute accepts only commits later than the one that it replaces.
     pub later: bool,
     /// A recompute accepts no commit that names a file of the one that it replaces.
@@ -38,6 +44,7 @@ impl Rules {
     pub const ALL: Self = Self {
         r1: true,
         r2: true,
+        r2_ended: true,
         r3: true,
         r4: true,
         r5: true,
@@ -46,15 +53,20 @@ impl Rules {
         r8: true,
         r9: true,
         r10: true,
+        read_version: true,
+        read_first: true,
         later: true,
         other_files: true,
     };
 
-    /// All rules but one, and but the one that would make up for it: what is later by its files is later by its version.
+    /// All rules but one, and but the one that would make up for it. What is later by its files is later by its version.
+    /// An attempt whose snapshot was dropped has committed: a commit that asks for that needs no close.
     #[must_use]
     pub fn without(rule: Rule) -> Self {
         let mut rules = Self::ALL;
         *rules.switch(rule) = false;
+        rules.r2_ended &= rule != Rule::R1;
+        rules.read_first &= rule != Rule::ReadVersion;
         rules.other_files &= rule != Rule::Later;
         rules
     }
@@ -71,6 +83,8 @@ impl Rules {
             Rule::R8 => &mut self.r8,
             Rule::R9 => &mut self.r9,
             Rule::R10 => &mut self.r10,
+            Rule::ReadVersion => &mut self.read_version,
+            Rule::ReadFirst => &mut self.read_first,
             Rule::Later => &mut self.later,
             Rule::OtherFiles => &mut self.other_files,
         }
@@ -91,13 +105,15 @@ pub enum Rule {
     R8,
     R9,
     R10,
+    ReadVersion,
+    ReadFirst,
     Later,
     OtherFiles,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::R1,
         Self::R2,
         Self::R3,
@@ -108,6 +124,8 @@ impl Rule {
         Self::R8,
         Self::R9,
         Self::R10,
+        Self::ReadVersion,
+        Self::ReadFirst,
         Self::Later,
         Self::OtherFiles,
     ];
@@ -123,6 +141,7 @@ impl Rule {
             Self::R7 => Accident::StepTwice,
             Self::R8 => Accident::Mixture,
             Self::R9 => Accident::TwoRuns,
+            Self::ReadVersion | Self::ReadFirst => Accident::LostStep,
             Self::Later | Self::OtherFiles => Accident::DamagedAnswer,
         }
     }
@@ -141,6 +160,8 @@ impl Rule {
             Self::R8 => "a commit does not look at its sources again",
             Self::R9 => "every run of a job has a log of its own",
             Self::R10 => "a twin that is not told that its receipt counts deletes its file",
+            Self::ReadVersion => "a step commits on top of another version than it read",
+            Self::ReadFirst => "a step takes the snapshot of an equal step for its result",
             Self::Later => "a recompute takes any snapshot of the same signature for its result",
             Self::OtherFiles => "a recompute takes any later snapshot of the same signature for its result",
         }
@@ -150,6 +171,8 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ReadVersion => f.write_str("rule 5"),
+            Self::ReadFirst => f.write_str("rule 5 (before rule 6)"),
             Self::Later => f.write_str("rule 6 (later)"),
             Self::OtherFiles => f.write_str("rule 6 (other files)"),
             other => write!(f, "{other:?}"),

@@ -53,8 +53,15 @@ impl Scenario {
     }
 }
 
-const WRITES: Plan =
-    Plan { signature: 1, adopts: false, twins: false, reads: false, recomputes: false, drives: false };
+const WRITES: Plan = Plan {
+    signature: 1,
+    adopts: false,
+    twins: false,
+    reads: false,
+    recomputes: false,
+    counts: false,
+    drives: false,
+};
 const ADOPTS: Plan = Plan { adopts: true, ..WRITES };
 const OTHER: Plan = Plan { signature: 2, ..WRITES };
 const DRIVES: Plan = Plan { drives: true, ..WRITES };
@@ -62,6 +69,8 @@ const DRIVES_LATER: Plan = Plan { drives: true, ..OTHER };
 const READS: Plan = Plan { reads: true, ..WRITES };
 const TWINS: Plan = Plan { twins: true, ..WRITES };
 const RECOMPUTES: Plan = Plan { recomputes: true, ..WRITES };
+const COUNTS: Plan = Plan { counts: true, ..WRITES };
+const COUNTS_ELSE: Plan = Plan { counts: true, ..OTHER };
 
 /// All scenarios, each small enough to be seen whole.
 #[must_use]
@@ -117,6 +126,16 @@ pub fn scenarios() -> Vec<Scenario> {
             name: "damage is computed again beside another writer",
             setup: Setup { damages: 1, drops: 1, ..setup(&[WRITES, RECOMPUTES, ADOPTS], 2) },
             needs: &[Rule::Later, Rule::OtherFiles],
+        },
+        Scenario {
+            name: "two steps build on one version",
+            setup: setup(&[WRITES, COUNTS, COUNTS_ELSE], 3),
+            needs: &[Rule::ReadVersion],
+        },
+        Scenario {
+            name: "equal steps and another build on one version",
+            setup: setup(&[WRITES, COUNTS, COUNTS, COUNTS_ELSE], 2),
+            needs: &[Rule::ReadVersion, Rule::ReadFirst],
         },
     ]
 }

@@ -24,7 +24,7 @@ pub struct Setup {
 /// What a writer sets out to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Writers with equal signatures compute the same result.
+    /// Writers with equal signatures compute the same result, if they begin with the same.
     pub signature: usize,
     /// It may take over the unit of another attempt.
     pub adopts: bool,
@@ -34,8 +34,18 @@ pub struct Plan {
     pub reads: bool,
     /// It computes a damaged snapshot again.
     pub recomputes: bool,
+    /// It raises the number in its own checkpoint's newest version by one.
+    pub counts: bool,
     /// It is a driver: it commits step 1 of a job's run.
     pub drives: bool,
+}
+
+/// Equal ones promise equal rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Signature {
+    pub(super) of: usize,
+    /// The version of its own checkpoint that is read; 0 for none.
+    pub(super) over: usize,
 }
 
 /// A set of files. Attempt `a` has the files `2a` and `2a + 1`, one of each twin.
@@ -126,7 +136,9 @@ pub(super) struct Commit {
     pub(super) attempt: usize,
     pub(super) version: usize,
     pub(super) files: Files,
-    pub(super) signature: usize,
+    pub(super) signature: Signature,
+    /// The number in it, for those that count.
+    pub(super) count: usize,
     pub(super) of_step: bool,
     pub(super) mixed: bool,
 }
@@ -140,7 +152,7 @@ pub(super) struct Late {
 /// An attempt as the store knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Attempt {
-    pub(super) signature: usize,
+    pub(super) signature: Signature,
     /// How many entries the log had when it began.
     pub(super) began_at: usize,
     /// How many drops of all there had been.
@@ -173,8 +185,8 @@ pub(super) struct Writer {
     pub(super) read: Option<usize>,
     pub(super) parts: usize,
     pub(super) mixed: bool,
-    /// The version that a recompute replaces.
-    pub(super) replaces: usize,
+    /// The newest version when it began: a recompute replaces it, and who counts reads it. 0 if there was none.
+    pub(super) found: usize,
     pub(super) duty: Duty,
 }
 
@@ -279,7 +291,7 @@ impl State {
             read: None,
             parts: 0,
             mixed: false,
-            replaces: 0,
+            found: 0,
             duty: Duty::None,
         };
         Self {

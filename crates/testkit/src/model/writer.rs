@@ -2,7 +2,7 @@
 
 use super::actions::{Action, Delivery};
 use super::scenarios::Protocol;
-use super::state::{Attempt, Commit, Duty, Entry, Files, Late, Phase, State, Told, Twin};
+use super::state::{Attempt, Commit, Duty, Entry, Files, Late, Phase, Signature, State, Told, Twin};
 
 impl Protocol {
     pub(super) fn writer_actions(&self, state: &State, writer: usize, can: &mut Vec<Action>) {
@@ -39,23 +39,25 @@ impl Protocol {
     fn may_begin(&self, state: &State, writer: usize) -> bool {
         let plan = self.setup.writers[writer];
         let holds = !plan.drives || matches!(state.writers[writer].duty, Duty::Holds(_));
-        let damaged = state.live().last().is_some_and(|newest| newest.files.meets(state.damaged));
-        holds && (!plan.recomputes || damaged)
+        let newest = state.live().last().copied();
+        let damaged = newest.is_some_and(|newest| newest.files.meets(state.damaged));
+        holds && (!plan.recomputes || damaged) && (!plan.counts || newest.is_some())
     }
 
     pub(super) fn begin(&self, state: &mut State, writer: usize) {
         let attempt = state.attempts.len();
+        let plan = self.setup.writers[writer];
+        let found = state.live().last().map_or(0, |newest| newest.version);
         state.attempts.push(Attempt {
-            signature: self.setup.writers[writer].signature,
+            signature: Signature { of: plan.signature, over: if plan.counts { found } else { 0 } },
             began_at: state.log.len(),
             drops_before: state.drops_of_all,
             source: state.source,
             receipt: None,
             twins: [Twin::Idle; 2],
         });
-        let newest = state.live().last().map_or(0, |newest| newest.version);
         let me = &mut state.writers[writer];
-        (me.phase, me.attempt, me.replaces) = (Phase::Working, attempt, newest);
+        (me.phase, me.attempt, me.found) = (Phase::Working, attempt, found);
     }
 
     pub(super) fn read(state: &mut State, writer: usize) {
@@ -72,7 +74,7 @@ impl Protocol {
         (me.phase, me.files) = (Phase::Ready, Files::one(from, twin));
     }
 
-    /// The rules, in the protocol's order, over the log as it is now.
+    /// The rules, in the store's order, over the log as it is now.
     pub(super) fn judge(&self, state: &mut State, writer: usize) {
         let verdict = self.verdict(state, writer);
         let me = &mut state.writers[writer];
@@ -96,9 +98,6 @@ impl Protocol {
         if state.is_closed(me.attempt) {
             return Phase::Done(Told::GaveUp);
         }
-        if rules.r2 && state.owners(me.files).any(|owner| state.is_closed(owner)) {
-            return Phase::Working;
-        }
         let live = state.live();
         if rules.r7
             && plan.drives
@@ -109,13 +108,30 @@ impl Protocol {
         if rules.r8 && plan.reads && state.source != state.attempts[me.attempt].source {
             return Phase::Closing { slot };
         }
-        let newest = live.last().filter(|commit| commit.signature == plan.signature);
+        let moved = plan.counts && live.last().is_none_or(|newest| newest.version != me.found);
+        if rules.read_first && moved {
+            return Phase::Done(Told::GaveUp);
+        }
+        let signature = state.attempts[me.attempt].signature;
+        let newest = live.last().filter(|commit| commit.signature == signature);
         if let Some(theirs) = newest.filter(|commit| self.accepts(state, writer, commit)) {
             return Phase::Done(Told::Adopted(theirs.version));
+        }
+        // For the switch: who does not judge it first judges it here.
+        if rules.read_version && moved {
+            return Phase::Done(Told::GaveUp);
+        }
+        if state.owners(me.files).any(|owner| self.turns_away(state, owner)) {
+            return Phase::Working;
         }
         let last = |commits: &mut dyn Iterator<Item = &Commit>| commits.map(|commit| commit.version).max();
         let version = if rules.r6 { last(&mut state.commits()) } else { last(&mut live.iter()) };
         Phase::Judged { slot, version: version.unwrap_or(0) + 1 }
+    }
+
+    /// Rule 2: whether no commit may name files of this attempt any more. Its own writer's commit was judged before.
+    fn turns_away(&self, state: &State, owner: usize) -> bool {
+        (self.rules.r2 && state.is_closed(owner)) || (self.rules.r2_ended && state.has_committed(owner))
     }
 
     /// Whether another's commit of the same signature may be the result: for a recompute, not what it replaces.
@@ -123,19 +139,20 @@ impl Protocol {
         if !self.setup.writers[writer].recomputes {
             return true;
         }
-        let replaced = state.writers[writer].replaces;
-        let files = state.commits().find(|commit| commit.version == replaced).map(|commit| commit.files);
-        let shares = files.is_some_and(|files| files.meets(theirs.files));
+        let replaced = state.writers[writer].found;
+        let shares = state.commit(replaced).is_some_and(|commit| commit.files.meets(theirs.files));
         (!self.rules.later || theirs.version > replaced) && !(self.rules.other_files && shares)
     }
 
     fn commit_of(&self, state: &State, writer: usize, version: usize) -> Commit {
         let (plan, me) = (self.setup.writers[writer], &state.writers[writer]);
+        let counted = state.commit(me.found).map_or(0, |read| read.count);
         Commit {
             attempt: me.attempt,
             version,
             files: me.files,
-            signature: plan.signature,
+            signature: state.attempts[me.attempt].signature,
+            count: if plan.counts { counted + 1 } else { 0 },
             of_step: plan.drives,
             mixed: me.mixed,
         }

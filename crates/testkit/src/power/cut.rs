@@ -24,8 +24,7 @@ pub fn cut_power(seeds: Range<u64>, syncs: Syncs) -> Result<usize, Failure> {
     let mut record: Option<(u64, Record)> = None;
     for seed in seeds {
         let number = seed / CUTS_OF_A_RECORD;
-        let command = format!("milepost-testkit soak --only power --seed {seed}");
-        let case = |failure: Failure| failure.case(format!("seed {seed}"), command.clone());
+        let case = |failure: Failure| failure.case(format!("seed {seed}"), "power", seed);
         let current = match record.take() {
             Some((known, record)) if known == number => record,
             _ => Record::of(number).map_err(case)?.with(syncs),
@@ -51,7 +50,7 @@ fn cut_once(record: &Record, seed: u64) -> Result<usize, Failure> {
     }
     let target = temporary()?;
     let left = disk.leave(target.path(), temper, &mut numbers);
-    left.map_err(|source| Failure::Io { path: target.path().to_owned(), source })?;
+    left.map_err(Failure::io(target.path()))?;
     let case =
         format!("cut after {until} of {} events, {done} steps reported, {temper:?}", record.events.len());
     let root = target.path().join(ROOT);

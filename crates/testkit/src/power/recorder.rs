@@ -99,5 +99,5 @@ pub(super) async fn open(root: &Path, durability: Durability, process: u64) -> R
 }
 
 pub(super) fn temporary() -> Result<tempfile::TempDir, Failure> {
-    tempfile::tempdir().map_err(|source| Failure::Io { path: std::env::temp_dir(), source })
+    tempfile::tempdir().map_err(Failure::io(std::env::temp_dir()))
 }

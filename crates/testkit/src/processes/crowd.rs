@@ -27,15 +27,14 @@ const TURNS: usize = 6;
 /// # Errors
 /// The first seed at which something is wrong, with the command that runs it again.
 pub fn run_crowds(program: &Program, seeds: Range<u64>) -> Result<u64, Failure> {
-    let data = tempfile::tempdir().map_err(|source| Failure::Io { path: std::env::temp_dir(), source })?;
+    let data = tempfile::tempdir().map_err(Failure::io(std::env::temp_dir()))?;
     let numbers = data.path().join("numbers.parquet");
     let rows = format!("SELECT value AS n FROM generate_series(1, {ROWS})");
     program.must(data.path(), &["-c", &format!("COPY ({rows}) TO '{}'", numbers.display())])?;
     let mut processes = 0;
     for seed in seeds {
-        let again = format!("milepost-testkit soak --only crowds --seed {seed}");
         processes += crowd(program, data.path(), &numbers.to_string_lossy(), seed)
-            .map_err(|failure| failure.case(format!("crowd {seed}"), again))?;
+            .map_err(|failure| failure.case(format!("crowd {seed}"), "crowds", seed))?;
     }
     Ok(processes)
 }
@@ -55,8 +54,7 @@ enum Role {
 
 fn crowd(program: &Program, data: &Path, numbers: &str, seed: u64) -> Result<u64, Failure> {
     let mut random = StdRng::seed_from_u64(seed);
-    let folder =
-        tempfile::tempdir_in(data).map_err(|source| Failure::Io { path: data.to_owned(), source })?;
+    let folder = tempfile::tempdir_in(data).map_err(Failure::io(data))?;
     let folder = folder.path();
     let table = format!("CREATE EXTERNAL TABLE numbers STORED AS PARQUET LOCATION '{numbers}'");
     let begin = format!("{table}; {}; CHECKPOINT counter AS SELECT 0 AS i", written(2));
@@ -94,7 +92,7 @@ fn crowd(program: &Program, data: &Path, numbers: &str, seed: u64) -> Result<u64
 }
 
 fn written(divisor: u64) -> String {
-    // FORCE is what makes writers of one result race.
+    // A writer that may reuse what is there writes nothing: without that, writers of one result race, too.
     format!(
         "CHECKPOINT shared WITH (keep_versions = 1, reuse = 'off') AS SELECT n FROM numbers WHERE n % {divisor} = 0"
     )

@@ -21,7 +21,7 @@ impl Program {
     /// # Errors
     /// There is none.
     pub fn beside() -> Result<Self, Failure> {
-        let here = std::env::current_exe().map_err(|source| io("this program", source))?;
+        let here = std::env::current_exe().map_err(Failure::io("this program"))?;
         let found =
             here.ancestors().skip(1).take(2).map(|folder| folder.join("milepost")).find(|path| path.exists());
         found.map(Self).ok_or_else(|| {
@@ -40,7 +40,7 @@ impl Program {
         let mut command = Command::new(&self.0);
         command.arg("--store").arg(folder.join("store")).args(["--quiet", "--format", "csv"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().map_err(|source| io(&self.0.to_string_lossy(), source))
+        command.spawn().map_err(Failure::io(&self.0))
     }
 
     /// Runs it to its end.
@@ -71,7 +71,7 @@ impl Program {
 
 /// Waits for a process and takes its output.
 pub(super) fn finish(child: Child) -> Result<Output, Failure> {
-    child.wait_with_output().map_err(|source| io("the output of milepost", source))
+    child.wait_with_output().map_err(Failure::io("the output of milepost"))
 }
 
 /// What a process said on stderr.
@@ -86,17 +86,13 @@ pub(super) fn signal(child: &Child, name: &str) -> Result<(), Failure> {
         .stderr(Stdio::null())
         .status();
     // A process that has ended meanwhile needs no signal.
-    sent.map(|_| ()).map_err(|source| io("kill", source))
+    sent.map(|_| ()).map_err(Failure::io("kill"))
 }
 
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|source| Failure::Io { path: path.to_owned(), source })
+    std::fs::write(path, text).map_err(Failure::io(path))
 }
 
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|source| Failure::Io { path: path.to_owned(), source })
-}
-
-fn io(what: &str, source: std::io::Error) -> Failure {
-    Failure::Io { path: PathBuf::from(what), source }
+    std::fs::read_to_string(path).map_err(Failure::io(path))
 }

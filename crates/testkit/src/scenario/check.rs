@@ -25,20 +25,6 @@ pub async fn check(store: &Store, allowed: &[Expected]) -> Result<(), Failure> {
     Failure::broken(format!("there is {found:?}, allowed are {allowed:?}"))
 }
 
-/// How many data files the live snapshots have.
-///
-/// # Errors
-/// The errors of reading.
-pub async fn count_files(store: &Store) -> Result<usize, Failure> {
-    let mut files = 0;
-    for name in 0..NAMES.len() {
-        for snapshot in snapshots(store, name).await? {
-            files += snapshot.manifest.files.len();
-        }
-    }
-    Ok(files)
-}
-
 type Live = Vec<(u64, Vec<i64>)>;
 
 fn rows_of(live: &[(u64, usize)]) -> Live {

@@ -8,9 +8,9 @@ mod expected;
 mod script;
 mod snapshot;
 
-pub use check::{check, count_files};
+pub use check::check;
 pub use expected::Expected;
 pub(crate) use script::commit;
 pub use script::{Progress, Script, Step};
-pub(crate) use snapshot::checkpoint;
 pub use snapshot::{NAMES, content_rows, newest_snapshot, open, read_rows, signature_of};
+pub(crate) use snapshot::{ROOT, checkpoint};

@@ -22,6 +22,9 @@ use crate::failure::Failure;
 /// The checkpoints that scripts write.
 pub const NAMES: [&str; 2] = ["trips", "stops"];
 
+/// Where a store lies among its objects.
+pub(crate) const ROOT: &str = "root";
+
 /// How many different contents scripts have.
 pub(super) const CONTENTS: usize = 4;
 
@@ -54,7 +57,7 @@ impl CommitJudge for Unchanged {
 pub async fn open(objects: Arc<dyn ObjectStore>, process: u64) -> Result<Store, Failure> {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000, process));
     let options = StoreOptions { clock, ..StoreOptions::default() };
-    Ok(Store::with_object_store(objects, Path::from("root"), "test://crash", options).await?)
+    Ok(Store::with_object_store(objects, Path::from(ROOT), "test://crash", options).await?)
 }
 
 pub(crate) fn checkpoint(name: usize) -> Result<CheckpointName, Failure> {

@@ -6,7 +6,6 @@ use crate::crash::{flip_data_files, flip_manifest, run_rivals, run_schedules, st
 use crate::failure::Failure;
 use crate::power::{CUTS_OF_A_RECORD, Syncs, cut_power};
 use crate::processes::{Program, run_crowds, run_kills};
-use crate::scenario::Script;
 use crate::stop::Stop;
 
 /// A kind of accident, as often as there are seeds.
@@ -37,10 +36,7 @@ pub const LOOPS: &[Loop] = &[
         short: 200,
         full: 10_000,
         batch: 1_000,
-        run: |seeds| {
-            let cases = seeds.end - seeds.start;
-            run_schedules(seeds).map(|_| cases)
-        },
+        run: |seeds| each(seeds, run_schedules),
     },
     Loop {
         name: "rivals",
@@ -48,10 +44,7 @@ pub const LOOPS: &[Loop] = &[
         short: 100,
         full: 5_000,
         batch: 1_000,
-        run: |seeds| {
-            let cases = seeds.end - seeds.start;
-            run_rivals(seeds).map(|_| cases)
-        },
+        run: |seeds| each(seeds, run_rivals),
     },
     Loop {
         name: "power",
@@ -59,10 +52,7 @@ pub const LOOPS: &[Loop] = &[
         short: 200,
         full: 5_000,
         batch: CUTS_OF_A_RECORD,
-        run: |seeds| {
-            let cases = seeds.end - seeds.start;
-            cut_power(seeds, Syncs::All).map(|_| cases)
-        },
+        run: |seeds| each(seeds, |seeds| cut_power(seeds, Syncs::All)),
     },
     Loop {
         name: "stops",
@@ -109,8 +99,12 @@ pub const LOOPS: &[Loop] = &[
 /// How many seeds fall on the program between two looks at the time.
 const PROCESSES: u64 = 10;
 
-/// The first script does everything once, the others are random.
+/// Each seed is one case, whatever else the loop counts.
+fn each(seeds: Range<u64>, run: impl FnOnce(Range<u64>) -> Result<usize, Failure>) -> Result<u64, Failure> {
+    let cases = seeds.end - seeds.start;
+    run(seeds).map(|_| cases)
+}
+
 fn stops(seed: u64) -> Result<u64, Failure> {
-    let script = if seed == 0 { Script::everything_once() } else { Script::random(seed, 6) };
-    Stop::ALL.iter().map(|how| stop_at_every_request(&script, *how).map(|cases| cases as u64)).sum()
+    Stop::ALL.iter().map(|how| stop_at_every_request(seed, *how).map(|cases| cases as u64)).sum()
 }
