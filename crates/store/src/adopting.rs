@@ -63,8 +63,9 @@ impl Store {
     /// The open attempts, oldest first, with this signature and the same pure unit plan, and those of their receipts
     /// that agree in checksum, attempt, unit, slice and signature, and whose files are all there with the right sizes.
     ///
-    /// Attempts that have committed are not among them: their files live and die with their commit. What cannot be
-    /// relied on is passed over with a warning, and costs a computation.
+    /// Attempts that have committed are not among them: their files live and die with their commit. Nor are those that
+    /// left out syncs which this handle promises. What cannot be relied on is passed over with a warning, and costs a
+    /// computation.
     ///
     /// # Errors
     /// [`Error::Storage`] if listing failed, and the errors of reading the log.
@@ -90,7 +91,11 @@ impl Store {
         let mut records = self.attempts(name, Unreadable::Skip).await?;
         records.retain(|record| {
             let spec = &record.spec;
-            Some(record.attempt) != except && spec.signature == signature && spec.unit_plan.mixes_with(plan)
+            Some(record.attempt) != except
+                && spec.signature == signature
+                && spec.unit_plan.mixes_with(plan)
+                // Syncing a directory does not sync what lies in it.
+                && (record.durability.is_fsync() || !self.inner.durability().is_fsync())
         });
         let mut found = vec![];
         for record in self.open_among(name, records).await? {

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Digest, Fingerprint, Signature, UnitNumber};
 use crate::layout;
 use crate::liveness;
-use crate::local::FileLock;
+use crate::local::{Durability, FileLock};
 use crate::log::read_object;
 use crate::receipt::Receipt;
 use crate::sealed::{self, FORMAT};
@@ -72,6 +72,8 @@ pub struct AttemptRecord {
     pub spec: AttemptSpec,
     /// Program and version.
     pub producer: String,
+    /// Whether its files were synced before they got their names.
+    pub durability: Durability,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +85,9 @@ struct StoredAttempt {
     began_at: u64,
     created_ms: i64,
     producer: String,
+    /// Absent: synced.
+    #[serde(default, skip_serializing_if = "Durability::is_fsync")]
+    durability: Durability,
     spec: AttemptSpec,
 }
 
@@ -114,6 +119,7 @@ impl Store {
             created_ms: self.inner.clock.now_ms(),
             spec,
             producer: PRODUCER.to_owned(),
+            durability: self.inner.durability(),
         };
         let path = self.inner.layout.attempt_record(name, record.attempt);
         // Before the record: whoever finds the attempt must not find its lock free.
@@ -180,6 +186,7 @@ impl AttemptRecord {
             began_at: self.began_at,
             created_ms: self.created_ms,
             producer: self.producer.clone(),
+            durability: self.durability,
             spec: self.spec.clone(),
         }
     }
@@ -192,6 +199,7 @@ impl AttemptRecord {
             created_ms: stored.created_ms,
             spec: stored.spec,
             producer: stored.producer,
+            durability: stored.durability,
         }
     }
 }

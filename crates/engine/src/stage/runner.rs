@@ -96,7 +96,6 @@ impl Stage<'_> {
         Box::pin(async move {
             // Refused before any work starts: planning may already read files.
             milepost_store::check_schema(self.plan.schema().as_arrow()).map_err(store_error)?;
-            self.home.store.set_durability(self.config.durability);
             let work = self.work().await?;
             let work = self.as_begun_before(work).await?;
             let schema = result_schema(&self.plan, work.result().as_ref());
@@ -107,7 +106,9 @@ impl Stage<'_> {
                 unit_plan: work.unit_plan.clone(),
                 owner: self.owner(),
             };
-            let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
+            // A handle of its own: what others write at the same time is as durable as they were told.
+            let store = self.home.store.with_durability(self.config.durability);
+            let attempt = store.begin(&self.name, spec).await.map_err(store_error)?;
             let guard = AttemptGuard::new(attempt, work.unit_plan.pure, self.milepost);
             let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
             let attempted = match self.attempt(&guard, &work, schema, &counters).await {

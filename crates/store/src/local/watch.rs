@@ -59,14 +59,14 @@ pub trait DiskWatcher: Send + Sync + Debug {
 impl DurableFileSystem {
     /// From now on the watcher is told every step. The first watcher stays.
     pub fn watch(&self, watcher: Arc<dyn DiskWatcher>) {
-        let _ = self.shared.watcher.set(watcher);
+        let _ = self.shared.known.watcher.set(watcher);
     }
 }
 
 impl Shared {
     /// Tells a step, which is only put together if someone watches.
     pub(super) fn tell(&self, step: impl FnOnce() -> DiskStep) {
-        if let Some(watcher) = self.watcher.get() {
+        if let Some(watcher) = self.known.watcher.get() {
             watcher.saw(step());
         }
     }
@@ -85,7 +85,7 @@ impl Shared {
 
     /// Tells the content of a file that was written by other means.
     pub(super) fn tell_content(&self, file: &FilePath) -> Result<()> {
-        if self.watcher.get().is_some() {
+        if self.known.watcher.get().is_some() {
             let bytes = std::fs::read(file).map_err(super::error::at("read", file))?.into();
             self.tell(|| DiskStep::Write { file: file.to_owned(), offset: 0, bytes });
         }

@@ -1,5 +1,7 @@
 //! `milepost.json`: whose store this is, and what is needed to read it.
 
+use std::sync::Arc;
+
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -7,6 +9,7 @@ use ulid::Ulid;
 use super::{Inner, Store};
 use crate::create::{Created, create_once};
 use crate::error::Error;
+use crate::local::Durability;
 use crate::log::read_object;
 use crate::probe::probe;
 use crate::sealed::{self, FORMAT};
@@ -80,9 +83,17 @@ impl Inner {
             producer: PRODUCER.to_owned(),
         };
         let (bytes, _) = sealed::seal(&path, &stored)?;
-        match create_once(self.objects.as_ref(), &path, &bytes).await? {
+        match create_once(self.durable_objects().as_ref(), &path, &bytes).await? {
             Created::Ours => self.take_identity(&bytes),
             Created::Theirs(theirs) => self.take_identity(&theirs),
+        }
+    }
+
+    /// Every handle of the store relies on its identity, so it is synced also by one that syncs nothing else.
+    fn durable_objects(&self) -> Arc<dyn ObjectStore> {
+        match &self.local {
+            Some(local) => Arc::new(local.with_durability(Durability::Fsync)),
+            None => Arc::clone(&self.objects),
         }
     }
 
