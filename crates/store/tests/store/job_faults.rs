@@ -66,6 +66,25 @@ async fn an_entry_of_unknown_outcome_is_settled_before_the_next() {
     }
 }
 
+/// The entry is in the log, and nobody told. A second try that is certainly not written says nothing of the first.
+#[tokio::test]
+async fn an_entry_of_unknown_outcome_stays_unknown_when_a_second_try_is_refused() {
+    for refusal in [Fault::FillDisk, Fault::Forbid] {
+        let (store, faults) = faulty().await;
+        let driver = drive(&store).await;
+        faults.add(Rule::on(Operation::Put, Fault::LoseReply).path("/log/").times(ALL_TRIES));
+        faults.add(Rule::on(Operation::Get, Fault::Refuse).path("/log/").times(ALL_TRIES));
+        let told = driver.step(step(0)).await;
+        assert!(matches!(told, Err(Error::UnknownOutcome { .. })), "{told:?}");
+        faults.heal();
+        faults.add(Rule::on(Operation::Put, refusal).path("/log/").times(1));
+        let told = driver.step(step(0)).await;
+        assert!(matches!(told, Err(Error::UnknownOutcome { .. })), "{told:?}");
+        recorded(driver.step(step(1)).await);
+        assert_eq!(finished(&store).await, [0, 1]);
+    }
+}
+
 /// Its requests are on their way while another takes over: they find their slot taken.
 #[tokio::test]
 async fn a_late_entry_of_a_fenced_driver_stays_out() {
