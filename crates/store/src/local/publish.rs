@@ -75,7 +75,7 @@ impl Shared {
         std::fs::remove_file(&target).map_err(at("delete", &target))?;
         self.tell(|| DiskStep::Remove(target.clone()));
         match target.parent() {
-            Some(parent) => self.sync_path(parent),
+            Some(parent) => self.sync_after_removal(parent),
             None => Ok(()),
         }
     }

@@ -90,6 +90,17 @@ impl Shared {
         self.sync_now(directory).map_err(|source| failed_sync(directory, source))
     }
 
+    /// Syncs a directory that a name was taken from. Another collector may have removed it since, when it was empty.
+    pub(super) fn sync_after_removal(&self, directory: &FilePath) -> Result<()> {
+        if !self.syncs() {
+            return Ok(());
+        }
+        match self.sync_now(directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|source| failed_sync(directory, source)),
+        }
+    }
+
     /// Syncs a directory that others have changed. A read-only disk has nothing to sync.
     pub(super) fn sync_foreign(&self, location: &Path) -> Result<()> {
         self.sync_if_possible(&self.resolve(location)?)

@@ -281,6 +281,28 @@ async fn without_durability_everything_still_works() {
     assert_eq!(versions(&store).await, [1, 2]);
 }
 
+/// A collector that removes a directory as soon as its last file goes.
+#[derive(Debug)]
+struct Rival;
+
+impl DiskWatcher for Rival {
+    fn saw(&self, step: DiskStep) {
+        if let DiskStep::Remove(path) = step {
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_may_lose_its_directory_to_another_collector() {
+    let root = tempfile::tempdir().unwrap();
+    let store = disk(root.path());
+    create(&store, "a/b/1", "x").await.unwrap();
+    store.watch(Arc::new(Rival));
+    store.delete(&Path::from("a/b/1")).await.unwrap();
+    assert!(!root.path().join("a/b").exists());
+}
+
 #[derive(Debug, Default)]
 struct Syncs(AtomicUsize);
 
