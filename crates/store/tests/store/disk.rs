@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path as FilePath;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -281,14 +281,22 @@ async fn without_durability_everything_still_works() {
     assert_eq!(versions(&store).await, [1, 2]);
 }
 
-/// A collector that removes a directory as soon as its last file goes.
-#[derive(Debug)]
-struct Rival;
+/// A collector that removes a directory as soon as it is empty: an attempt's that was just made, once, and any whose
+/// last file goes.
+#[derive(Debug, Default)]
+struct Rival {
+    done: AtomicBool,
+}
 
 impl DiskWatcher for Rival {
     fn saw(&self, step: DiskStep) {
-        if let DiskStep::Remove(path) = step {
-            let _ = path.parent().map(std::fs::remove_dir);
+        let directory = match &step {
+            DiskStep::Remove(path) => path.parent(),
+            DiskStep::MakeDirectory(path) if !self.done.swap(true, Ordering::SeqCst) => Some(path.as_path()),
+            _ => None,
+        };
+        if let Some(directory) = directory {
+            let _ = std::fs::remove_dir(directory);
         }
     }
 }
@@ -298,9 +306,21 @@ async fn a_deletion_may_lose_its_directory_to_another_collector() {
     let root = tempfile::tempdir().unwrap();
     let store = disk(root.path());
     create(&store, "a/b/1", "x").await.unwrap();
-    store.watch(Arc::new(Rival));
+    store.watch(Arc::new(Rival::default()));
     store.delete(&Path::from("a/b/1")).await.unwrap();
     assert!(!root.path().join("a/b").exists());
+}
+
+/// Without its lock an owner that died would be waited for.
+#[tokio::test]
+async fn an_attempt_has_its_lock_although_a_collector_removed_its_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path().to_str().unwrap(), options()).await.unwrap();
+    commit(&store, "1", &[1]).await;
+    store.watch_disk(Arc::new(Rival::default()));
+    let attempt = store.begin(&name(), spec(signature("2"))).await.unwrap();
+    let lock = root.path().join(format!("checkpoints/trips/attempts/{}/lock", attempt.id()));
+    assert!(lock.exists());
 }
 
 #[derive(Debug, Default)]
