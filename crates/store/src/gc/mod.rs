@@ -32,4 +32,5 @@ pub use report::{
     AbandonReason, Abandoned, CheckpointGarbage, DeletedObject, DropReason, DroppedVersion, GcReport,
     KeptObject, KeptReason, UnknownObject,
 };
+pub use retention::parse_age;
 pub use time::StoreTime;
