@@ -99,19 +99,23 @@ impl Store {
     /// All jobs that were ever started, by name.
     ///
     /// # Errors
-    /// [`Error::Storage`] if listing failed.
+    /// [`Error::Storage`] if listing failed; [`Error::MissingIdentity`] if there are jobs in what is no store.
     pub async fn jobs(&self) -> Result<Vec<JobName>, Error> {
         let directory = self.inner.layout.jobs();
         let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
         let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
         let names = listed.common_prefixes.iter().filter_map(|path| JobName::parse(path.filename()?).ok());
         let names: Vec<_> = names.collect();
-        futures::stream::iter(names)
+        let started: Vec<_> = futures::stream::iter(names)
             .map(|name| async move { Ok::<_, Error>(self.was_started(&name).await?.then_some(name)) })
             .buffered(REQUESTS)
             .try_filter_map(|name| async move { Ok(name) })
             .try_collect()
-            .await
+            .await?;
+        if !started.is_empty() {
+            self.inner.expect_identity().await?;
+        }
+        Ok(started)
     }
 
     async fn was_started(&self, name: &JobName) -> Result<bool, Error> {

@@ -62,17 +62,32 @@ impl Inner {
         Err(Error::MissingIdentity { object: self.layout.identity().to_string() })
     }
 
-    async fn ensure_identity(&self) -> Result<(), Error> {
-        if self.id.read().is_some() || self.read_identity().await? {
-            return Ok(());
+    /// Reads `milepost.json`; whether it is there. It may be missing only where nothing was ever written.
+    ///
+    /// # Errors
+    /// [`Error::MissingIdentity`] if checkpoints or jobs are there without it.
+    pub(crate) async fn identity_unless_empty(&self) -> Result<bool, Error> {
+        if self.read_identity().await? {
+            return Ok(true);
         }
         for directory in [self.layout.checkpoints(), self.layout.jobs()] {
             let listed = self.objects.list_with_delimiter(Some(&directory)).await;
             let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-            if !listed.common_prefixes.is_empty() {
-                // Another process may have created the store between the two looks.
-                return self.expect_identity().await;
+            if listed.common_prefixes.is_empty() {
+                continue;
             }
+            // Another process may have created the store between the two looks.
+            return match self.read_identity().await? {
+                true => Ok(true),
+                false => Err(Error::MissingIdentity { object: self.layout.identity().to_string() }),
+            };
+        }
+        Ok(false)
+    }
+
+    async fn ensure_identity(&self) -> Result<(), Error> {
+        if self.id.read().is_some() || self.identity_unless_empty().await? {
+            return Ok(());
         }
         let path = self.layout.identity();
         let stored = StoredIdentity {

@@ -10,7 +10,6 @@ use super::progress::Meter;
 use super::report::{Checked, VerifyOptions, VerifyReport};
 use crate::error::Error;
 use crate::ids::CheckpointName;
-use crate::log::LogState;
 use crate::store::Store;
 
 /// A verification under way.
@@ -41,7 +40,7 @@ impl Store {
             verifier.forget_what_was_dropped(&name).await;
             states.insert(name, state);
         }
-        verifier.verify_identity(&states).await;
+        verifier.verify_identity().await;
         verifier.verify_index(&states).await;
         let mut report = verifier.report.into_inner();
         report.findings.sort_by(|a, b| (&a.checkpoint, &a.object).cmp(&(&b.checkpoint, &b.object)));
@@ -67,13 +66,14 @@ impl Verifier<'_> {
         Ok(names)
     }
 
-    /// `milepost.json` must be there if there is anything else.
-    async fn verify_identity(&self, states: &BTreeMap<CheckpointName, LogState>) {
+    /// `milepost.json` must be there if there is a checkpoint or a job, readable or not.
+    async fn verify_identity(&self) {
         let path = self.store.inner.layout.identity();
-        match self.store.inner.read_identity().await {
-            Ok(true) => {}
-            Ok(false) if states.is_empty() => {}
-            Ok(false) => self.note(&path, Problem::missing("the store's identity"), None, &[]),
+        match self.store.inner.identity_unless_empty().await {
+            Ok(_) => {}
+            Err(Error::MissingIdentity { .. }) => {
+                self.note(&path, Problem::missing("the store's identity"), None, &[]);
+            }
             Err(error) => {
                 let problem = self.problem_of(&path, error).await;
                 self.note(&path, problem, None, &[]);

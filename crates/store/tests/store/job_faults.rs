@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milepost_store::{BegunStep, Driver, Error, RunOutcome, RunStatus, StepKind, Store};
+use milepost_store::{BegunStep, Driver, Error, RunOutcome, RunStatus, StepKind, Store, VerifyOptions};
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -226,6 +226,11 @@ async fn jobs_without_the_stores_identity_are_no_empty_store() {
     let store = beside(&faults).await;
     let error = store.open_job(&job()).await.unwrap_err();
     assert!(matches!(error, Error::MissingIdentity { .. }), "{error}");
+    let error = store.jobs().await.unwrap_err();
+    assert!(matches!(error, Error::MissingIdentity { .. }), "{error}");
+    let report = store.verify(VerifyOptions::default()).await.unwrap();
+    let found: Vec<_> = report.findings.iter().map(|finding| finding.object.as_str()).collect();
+    assert_eq!(found, ["root/milepost.json"]);
     let error = store.begin(&name(), spec(signature("a"))).await.unwrap_err();
     assert!(matches!(error, Error::MissingIdentity { .. }), "{error}");
 }
