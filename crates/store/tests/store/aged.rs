@@ -115,6 +115,14 @@ pub async fn adopted(store: &Store) -> (Attempt, Attempt, Manifest) {
 /// A commit whose list of source objects is so long that it lies in a side file.
 pub async fn commit_long(store: &Store) -> Attempt {
     let (attempt, mut manifest) = staged(store, "long", &[1]).await.unwrap();
+    manifest.identity.sources = vec![long_source()];
+    let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    attempt
+}
+
+/// A source whose list of objects needs a side file.
+pub fn long_source() -> SourceVersion {
     let object = |index: u64| SourceObject {
         path: format!("raw/{index}.csv"),
         size: index,
@@ -124,16 +132,13 @@ pub async fn commit_long(store: &Store) -> Attempt {
         mtime_ns: None,
         ctime_ns: None,
     };
-    manifest.identity.sources = vec![SourceVersion {
+    SourceVersion {
         name: "raw".to_owned(),
         kind: "files".to_owned(),
         digest: None,
         objects: (0..=MAX_INLINE as u64).map(object).collect(),
         note: None,
-    }];
-    let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
-    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
-    attempt
+    }
 }
 
 /// Waits until a request of this kind was made for a path with `text` in it.
