@@ -26,8 +26,9 @@
 //! # What this crate is not
 //! It knows Arrow schemas and Parquet files, and no queries: what a signature means, which sources a plan reads
 //! and when a snapshot is fresh is the engine's to say. Nothing that must be right hangs on a lock or a clock; a lock
-//! on a local disk and the heartbeat only tell sooner that an owner is dead. Only [`gc`] deletes, and only what the log
-//! proves that nothing can need any more. [`verify`] reads every byte.
+//! on a local disk and the heartbeat only tell sooner that an owner is dead. Of checkpoints only [`gc`] deletes anything,
+//! and only what the log proves that nothing can need any more; beside them, a probe goes when it has answered, and a
+//! driver's signs of life when its turn is over. [`verify`] reads every byte.
 
 mod adopting;
 pub mod attempt;

@@ -65,7 +65,8 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Closes an attempt so that its files may go, committed or not, unless a snapshot that it committed is there.
+    /// Closes an attempt so that its files may go, committed or not, unless a snapshot that it committed is there; with
+    /// `live_too` also then, so that what the snapshot does not name may go.
     ///
     /// `began_at` is `None` for an attempt without a record. Whether this call closed it.
     pub(crate) async fn close_for_collection(

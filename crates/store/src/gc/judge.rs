@@ -75,7 +75,8 @@ fn standing(
 }
 
 /// An attempt whose snapshot is there. What the snapshot does not name (states of an aggregation, files of a twin that lost,
-/// lists of a commit that was turned away) can go once the attempt is closed, and it is closed when its commit is so old that nobody is at work on it any more.
+/// lists of a commit that was turned away) can go once the attempt is closed, and it is closed when its commit is so old
+/// that nobody is at work on it any more.
 fn live(
     version: Version,
     directory: &Directory,

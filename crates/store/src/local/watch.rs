@@ -1,7 +1,9 @@
 //! What is asked of the disk, told to a watcher: so that a test can replay it up to a power cut.
 //!
 //! A change is told after it was made. A sync is told before it begins and after it ended well, because it covers only
-//! what was changed before it began. Unlinking temporary files is not told: nobody reads them.
+//! what was changed before it began. Not told are lock files, the
+//! unlinking of temporary files, also of leftover ones, and the removal of empty directories: no reader relies on them,
+//! nor on their absence.
 
 use std::fmt::Debug;
 use std::path::{Path as FilePath, PathBuf};
