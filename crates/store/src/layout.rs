@@ -221,7 +221,7 @@ pub fn owner_of(relative: &str) -> Option<AttemptId> {
 }
 
 /// What the objects in an attempt's directory are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptObject {
     /// Rows of a unit.
     Data(UnitNumber),

@@ -32,7 +32,10 @@ impl Collector<'_> {
             }
             return Ok(());
         }
-        while next(&history.state).is_some() {
+        if next(&history.state).is_none() {
+            return Ok(());
+        }
+        loop {
             let chosen: Mutex<Option<(Version, DropReason)>> = Mutex::new(None);
             let judge = |state: &LogState| {
                 let (version, reason) = next(state)?;
@@ -47,7 +50,6 @@ impl Collector<'_> {
             };
             garbage.dropped.push(DroppedVersion { version, reason });
         }
-        Ok(())
     }
 
     /// Closes the attempts that are to be closed. One that committed meanwhile is left alone.

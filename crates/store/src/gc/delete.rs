@@ -70,7 +70,7 @@ impl Collector<'_> {
             self.check_receipts(attempt, directory).await?;
         }
         // Rows first and receipts later, so that a receipt tells what an interrupted collection left of its unit.
-        doomed.sort_by(|a, b| (a.kind, &a.relative).cmp(&(b.kind, &b.relative)));
+        doomed.sort_by(|a, b| (phase(a.kind), &a.relative).cmp(&(phase(b.kind), &b.relative)));
         for kinds in doomed.chunk_by(|a, b| phase(a.kind) == phase(b.kind)) {
             self.delete(kinds.iter().map(|found| found.meta.clone()).collect(), garbage).await?;
         }
