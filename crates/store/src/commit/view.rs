@@ -70,6 +70,12 @@ impl<'a> View<'a> {
     }
 
     /// Whether an attempt that began when the log had `began_at` entries is closed.
+    /// Takes in an entry that was appended on top of the newest one.
+    pub(super) fn push(&mut self, entry: Entry<StoredRecord>) {
+        self.entries.push(entry.clone());
+        self.newest = Some(entry);
+    }
+
     pub(crate) fn is_closed(&self, attempt: AttemptId, began_at: u64) -> bool {
         self.since(began_at).any(|entry| match &entry.body.entry {
             StoredEntry::Abandon { attempt: closed } => *closed == attempt,
