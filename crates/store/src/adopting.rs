@@ -9,7 +9,6 @@ use futures::StreamExt;
 
 use crate::attempt::{Attempt, AttemptRecord, UnitPlan};
 use crate::error::Error;
-use crate::finding::Unreadable;
 use crate::ids::{AttemptId, CheckpointName, Signature, UnitNumber};
 use crate::receipt::Receipt;
 use crate::store::Store;
@@ -88,17 +87,17 @@ impl Store {
         if !plan.pure {
             return Ok(vec![]);
         }
-        let mut records = self.attempts(name, Unreadable::Skip).await?;
-        records.retain(|record| {
+        let durable = self.inner.durability().is_fsync();
+        let wanted = |record: &AttemptRecord| {
             let spec = &record.spec;
             Some(record.attempt) != except
                 && spec.signature == signature
                 && spec.unit_plan.mixes_with(plan)
                 // Syncing a directory does not sync what lies in it.
-                && (record.durability.is_fsync() || !self.inner.durability().is_fsync())
-        });
+                && (record.durability.is_fsync() || !durable)
+        };
         let mut found = vec![];
-        for record in self.open_among(name, records).await? {
+        for record in self.open_among(name, wanted).await? {
             let receipts = self.sound_receipts(&record).await?;
             if !receipts.is_empty() {
                 found.push(Adoptable { record, receipts });

@@ -67,7 +67,6 @@ pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
 pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
 pub use datafile::DataFileWriter;
 pub use error::{Cause, Error, Result};
-pub use finding::Unreadable;
 pub use gc::{CheckpointGarbage, GcOptions, GcReport, StoreTime};
 pub use ids::{
     AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, MAX_NAME_LEN,
