@@ -69,8 +69,8 @@ pub use datafile::DataFileWriter;
 pub use error::{Cause, Error, Result};
 pub use gc::{CheckpointGarbage, GcOptions, GcReport, StoreTime};
 pub use ids::{
-    AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, MAX_NAME_LEN,
-    RunId, Signature, Slot, UnitNumber, Version,
+    AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, RunId, Signature,
+    Slot, UnitNumber, Version,
 };
 pub use job::{
     BegunStep, DriveOutcome, Driver, Epoch, FinishedStep, Holder, Job, JobDriver, JobEntry, JobName,
@@ -81,7 +81,7 @@ pub use liveness::{AttemptWatch, Death, Ending, Life, SILENCE, Sign};
 pub use local::{DiskStep, DiskWatcher, Durability, DurableFileSystem};
 pub use log::{
     AppendOutcome, CheckpointEntry, CheckpointRecord, Draft, Entry, LiveVersion, Log, LogBody, LogState,
-    RECENT_COMMITS, RecentCommit,
+    RecentCommit,
 };
 pub use manifest::{
     DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceObject,

@@ -34,7 +34,7 @@ impl Collector<'_> {
                     garbage.kept.extend(directory.objects.iter().map(|found| kept(found, *reason)));
                 }
                 // To be closed, and yet not closed: someone else is at work. The next collection will see.
-                Some(Standing::Live(_) | Standing::ToClose(_)) | None => {}
+                Some(Standing::Live | Standing::ToClose(_)) | None => {}
             }
         }
         if !self.options.dry_run {

@@ -23,7 +23,7 @@ pub(super) type Records = BTreeMap<AttemptId, Option<Begun>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It committed a snapshot that is there, and nothing of it is surplus: it is left alone.
-    Live(Version),
+    Live,
     /// It is open, and stays so.
     Open(KeptReason),
     /// It is open, and is to be closed.
@@ -88,7 +88,7 @@ fn live(
     let mut files = directory.objects.iter().filter(of_snapshots);
     let unnamed = files.any(|found| history.file(&found.relative).is_none());
     let old = directory.last_sign().is_some_and(|last| now.since(last) >= options.grace);
-    if unnamed && old { Standing::ToClose(AbandonReason::Surplus(version)) } else { Standing::Live(version) }
+    if unnamed && old { Standing::ToClose(AbandonReason::Surplus(version)) } else { Standing::Live }
 }
 
 /// A silent attempt is left open while a living one at the same result may be using its units: closing it would make

@@ -52,7 +52,6 @@ pub enum Ending {
 pub struct AttemptWatch {
     store: Store,
     record: AttemptRecord,
-    silence: Duration,
     pulse: Pulse,
     /// The newest entry that did not end the attempt.
     judged: Option<Slot>,
@@ -68,14 +67,7 @@ impl AttemptWatch {
         let (name, attempt) = (&record.checkpoint, record.attempt);
         let lock = record.spec.owner.same_host(me).then(|| layout.lock(name, attempt));
         let pulse = Pulse::new(layout.heartbeat(name, attempt), lock);
-        Self { store: store.clone(), record, silence: SILENCE, pulse, judged: None }
-    }
-
-    /// After how long without a changed heartbeat the owner counts as dead. Default: [`SILENCE`].
-    #[must_use]
-    pub const fn with_silence(mut self, silence: Duration) -> Self {
-        self.silence = silence;
-        self
+        Self { store: store.clone(), record, pulse, judged: None }
     }
 
     /// The attempt.
@@ -98,7 +90,7 @@ impl AttemptWatch {
         if signs.lock == LockState::Free {
             return Ok(Life::Dead { why: Death::LockFree });
         }
-        if signs.quiet >= self.silence {
+        if signs.quiet >= SILENCE {
             return Ok(Life::Dead { why: Death::Silent(signs.quiet) });
         }
         Ok(Life::Alive { quiet: signs.quiet })
