@@ -168,6 +168,15 @@ impl Layout {
     pub fn driver_lock(&self, name: &JobName, driver: DriverId) -> Path {
         self.job(name).join(format!("{LOCK_PREFIX}{driver}"))
     }
+
+    /// What an index hint says by its path; `None` for what is no hint.
+    #[must_use]
+    pub fn parse_hint(&self, location: &Path) -> Option<(Signature, CheckpointName, Version)> {
+        let mut parts = location.prefix_match(&self.indexes())?;
+        let signature = Signature::from_hex(parts.next()?.as_ref())?;
+        let (name, version) = parse_index_hint(parts.next()?.as_ref())?;
+        parts.next().is_none().then_some((signature, name, version))
+    }
 }
 
 fn receipt_name(unit: UnitNumber) -> String {
@@ -177,10 +186,7 @@ fn receipt_name(unit: UnitNumber) -> String {
 /// The unit that an object's name is the receipt of; `None` if it is no receipt's name.
 #[must_use]
 pub fn parse_receipt_name(name: &str) -> Option<UnitNumber> {
-    let digits = name.strip_prefix("unit-")?.strip_suffix(".json")?;
-    let unit = UnitNumber(digits.parse().ok()?);
-    // Other spellings of one number would be other objects.
-    (receipt_name(unit) == name).then_some(unit)
+    parse_unit(name.strip_prefix("unit-")?.strip_suffix(".json")?)
 }
 
 /// The attempt that a directory below `attempts/` is; `None` if its name is not that of an attempt.
@@ -246,8 +252,8 @@ pub fn parse_attempt_object(name: &str) -> Option<AttemptObject> {
         "lock" => return Some(AttemptObject::Lock),
         _ => {}
     }
-    if let Some(unit) = name.strip_prefix("unit-").and_then(|name| name.strip_suffix(".json")) {
-        return parse_unit(unit).map(AttemptObject::Receipt);
+    if let Some(unit) = parse_receipt_name(name) {
+        return Some(AttemptObject::Receipt(unit));
     }
     let (kind, id) = name.strip_suffix(".parquet")?.rsplit_once('-')?;
     parse_ulid(id)?;
@@ -257,7 +263,7 @@ pub fn parse_attempt_object(name: &str) -> Option<AttemptObject> {
     }
 }
 
-/// A unit's number as it stands in object names: at least five digits.
+/// A unit's number as it stands in object names: at least five digits. Other spellings would be other objects.
 fn parse_unit(text: &str) -> Option<UnitNumber> {
     let unit = text.parse().ok()?;
     (format!("{unit:05}") == text).then_some(UnitNumber(unit))
