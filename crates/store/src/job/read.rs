@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStore;
 
 use super::name::JobName;
 use super::record::{BegunStep, Epoch, JobEntry, JobRecord, StepRecord};
@@ -107,7 +107,9 @@ impl Store {
         let names = listed.common_prefixes.iter().filter_map(|path| JobName::parse(path.filename()?).ok());
         let names: Vec<_> = names.collect();
         let started: Vec<_> = futures::stream::iter(names)
-            .map(|name| async move { Ok::<_, Error>(self.was_started(&name).await?.then_some(name)) })
+            .map(|name| async move {
+                Ok::<_, Error>(self.inner.job_log(&name).is_started().await?.then_some(name))
+            })
             .buffered(REQUESTS)
             .try_filter_map(|name| async move { Ok(name) })
             .try_collect()
@@ -116,17 +118,6 @@ impl Store {
             self.inner.expect_identity().await?;
         }
         Ok(started)
-    }
-
-    async fn was_started(&self, name: &JobName) -> Result<bool, Error> {
-        let first = self.inner.job_log(name).path(Slot(0));
-        match self.inner.objects.head(&first).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => {
-                Ok(self.inner.newest_job_entry(name).await?.is_some())
-            }
-            Err(source) => Err(Error::storage("read", first, source)),
-        }
     }
 
     /// Where a job stands; `None` if it was never started. Reads the current run alone.

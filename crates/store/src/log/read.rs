@@ -51,6 +51,14 @@ impl<B: LogBody> Log<B> {
         Ok(Some(newest))
     }
 
+    /// Whether anything was ever appended. A log that lost its first entry is not taken for an empty one.
+    ///
+    /// # Errors
+    /// As [`Self::newest`].
+    pub(crate) async fn is_started(&self) -> Result<bool, Error> {
+        Ok(self.exists(Slot(0)).await? || self.newest().await?.is_some())
+    }
+
     /// All entries from `slot` on, each checked to follow the one before it.
     ///
     /// # Errors

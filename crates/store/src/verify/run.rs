@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use object_store::ObjectStore;
 use parking_lot::Mutex;
 
 use super::finding::Problem;
@@ -53,17 +52,7 @@ impl Verifier<'_> {
         if let Some(name) = &self.options.name {
             return Ok(vec![name.clone()]);
         }
-        let inner = &self.store.inner;
-        let directory = inner.layout.checkpoints();
-        let listed = inner.objects.list_with_delimiter(Some(&directory)).await;
-        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-        let mut names: Vec<_> = listed
-            .common_prefixes
-            .iter()
-            .filter_map(|path| CheckpointName::parse(path.filename()?).ok())
-            .collect();
-        names.sort_unstable();
-        Ok(names)
+        self.store.listed_names().await
     }
 
     /// `milepost.json` must be there if there is a checkpoint or a job, readable or not.
