@@ -11,10 +11,7 @@ use crate::attempt::{Attempt, AttemptRecord, UnitPlan};
 use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Signature, UnitNumber};
 use crate::receipt::Receipt;
-use crate::store::Store;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::store::{REQUESTS, Store};
 
 /// Another attempt whose units may be adopted.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,10 +12,7 @@ use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, UnitNumber};
 use crate::layout;
 use crate::receipt::Receipt;
-use crate::store::Store;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::store::{REQUESTS, Store};
 
 impl Store {
     /// All attempts at a checkpoint, oldest first. A directory without `attempt.json` is not an attempt; one whose record

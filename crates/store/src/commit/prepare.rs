@@ -12,9 +12,7 @@ use crate::ids::{AttemptId, UnitNumber, Version};
 use crate::invariants;
 use crate::manifest::{Manifest, StoredManifest};
 use crate::receipt::Receipt;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::store::REQUESTS;
 
 /// A manifest that keeps every rule, whose side files and receipts are on the store.
 pub(super) struct Prepared {

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::collect::{Collector, REQUESTS};
+use super::collect::Collector;
 use super::history::History;
 use super::judge::{Standing, object_stays, record_stays};
 use super::survey::{Directory, Found, Survey};
@@ -14,7 +14,7 @@ use super::{CheckpointGarbage, DeletedObject, KeptObject, KeptReason, StoreTime}
 use crate::error::Error;
 use crate::ids::{AttemptId, UnitNumber};
 use crate::layout::AttemptObject;
-use crate::store::{Inner, Store};
+use crate::store::{Inner, REQUESTS, Store};
 
 impl Collector<'_> {
     /// Deletes what the log proves deletable, attempt by attempt.

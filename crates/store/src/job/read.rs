@@ -12,10 +12,7 @@ use crate::attempt::Owner;
 use crate::error::Error;
 use crate::ids::{Digest, DriverId, RunId, Slot};
 use crate::log::{Entry, Log};
-use crate::store::{Inner, Store};
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::store::{Inner, REQUESTS, Store};
 
 /// Where a job stands, with what is finished of its current run.
 #[derive(Clone, Debug, PartialEq)]

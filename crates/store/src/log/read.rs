@@ -8,9 +8,7 @@ use super::{Entry, Log, LogBody};
 use crate::error::Error;
 use crate::ids::Slot;
 use crate::layout;
-
-/// How many entries are read at once.
-const READS: usize = 32;
+use crate::store::REQUESTS;
 
 /// How far the hint may lag behind before listing is cheaper than probing.
 const PROBES: usize = 16;
@@ -78,7 +76,7 @@ impl<B: LogBody> Log<B> {
     }
 
     async fn read_all(&self, slots: Vec<Slot>) -> Result<Vec<Entry<B>>, Error> {
-        let reads = futures::stream::iter(slots).map(|slot| self.must_read(slot)).buffered(READS);
+        let reads = futures::stream::iter(slots).map(|slot| self.must_read(slot)).buffered(REQUESTS);
         let entries: Vec<Entry<B>> = reads.try_collect().await?;
         for pair in entries.windows(2) {
             self.check_follows(&pair[0], &pair[1])?;

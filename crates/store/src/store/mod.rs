@@ -27,6 +27,9 @@ pub use drop::DropOutcome;
 pub use identity::PRODUCER;
 pub use overview::{Overview, Overviews, Which};
 
+/// How many small requests are made at once.
+pub(crate) const REQUESTS: usize = 32;
+
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {

@@ -3,16 +3,13 @@
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::Store;
+use super::{REQUESTS, Store};
 use crate::error::Error;
 use crate::ids::{CheckpointName, Signature, Slot, Version};
 use crate::index;
 use crate::log::{CheckpointRecord, Entry, LiveVersion};
 use crate::manifest::DataFile;
 use crate::snapshot::Snapshot;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
 
 impl Store {
     /// All checkpoints that have a log, by name. All versions of some may be dropped.

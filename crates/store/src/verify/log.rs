@@ -12,9 +12,7 @@ use crate::error::Error;
 use crate::ids::{CheckpointName, Checksum, Slot, Version};
 use crate::layout;
 use crate::log::{Entry, LogState, StoredRecord};
-
-/// How many entries are read at once.
-const READS: usize = 32;
+use crate::store::REQUESTS;
 
 /// What was found on the way through a log.
 #[derive(Default)]
@@ -39,7 +37,7 @@ impl Verifier<'_> {
                 let log = log.clone();
                 async move { (slot, log.read(slot).await) }
             })
-            .buffered(READS);
+            .buffered(REQUESTS);
         while let Some((slot, read)) = reads.next().await {
             self.count(|checked| checked.entries += 1);
             self.add_bytes(sizes.get(&slot).copied().unwrap_or(0));

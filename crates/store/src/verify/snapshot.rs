@@ -13,12 +13,10 @@ use crate::invariants;
 use crate::log::{Entry, LiveVersion, LogState, StoredEntry, StoredRecord};
 use crate::manifest::DataFile;
 use crate::snapshot::Snapshot;
+use crate::store::REQUESTS;
 
 /// How many data files are read at once.
 const FILES: usize = 4;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
 
 /// The data files of a checkpoint, by path, with the versions that have them.
 type Files = BTreeMap<String, (DataFile, Vec<Version>)>;
