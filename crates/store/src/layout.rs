@@ -8,6 +8,12 @@ use crate::job::JobName;
 /// Prefix of the temporary files of the durable local file system. Listings hide them.
 pub const TEMP_PREFIX: &str = ".milepost-tmp-";
 
+const IDENTITY: &str = "milepost.json";
+const CHECKPOINTS: &str = "checkpoints";
+const INDEX: &str = "index";
+const JOBS: &str = "jobs";
+const PROBES: &str = "probes";
+
 const ENTRY_DIGITS: usize = 20;
 const HEARTBEAT_PREFIX: &str = "heartbeat-";
 const LOCK_PREFIX: &str = "lock-";
@@ -34,13 +40,13 @@ impl Layout {
     /// Store id, format version and required features.
     #[must_use]
     pub fn identity(&self) -> Path {
-        self.root.clone().join("milepost.json")
+        self.root.clone().join(IDENTITY)
     }
 
     /// The directory of probes: small objects that are removed again at once.
     #[must_use]
     pub fn probes(&self) -> Path {
-        self.root.clone().join("probes")
+        self.root.clone().join(PROBES)
     }
 
     /// A key for a probe: of create-if-absent, or of the store's time.
@@ -52,7 +58,7 @@ impl Layout {
     /// The directory of all checkpoints.
     #[must_use]
     pub fn checkpoints(&self) -> Path {
-        self.root.clone().join("checkpoints")
+        self.root.clone().join(CHECKPOINTS)
     }
 
     /// The directory of one checkpoint.
@@ -118,7 +124,7 @@ impl Layout {
     /// The directory of all index hints.
     #[must_use]
     pub fn indexes(&self) -> Path {
-        self.root.clone().join("index")
+        self.root.clone().join(INDEX)
     }
 
     /// The directory of the index hints of one signature.
@@ -136,7 +142,7 @@ impl Layout {
     /// The directory of all jobs.
     #[must_use]
     pub fn jobs(&self) -> Path {
-        self.root.clone().join("jobs")
+        self.root.clone().join(JOBS)
     }
 
     /// The directory of one job.
@@ -177,6 +183,11 @@ impl Layout {
         let (name, version) = parse_index_hint(parts.next()?.as_ref())?;
         parts.next().is_none().then_some((signature, name, version))
     }
+}
+
+/// Whether a name in a store's root is one of ours.
+pub(crate) fn is_in_root(name: &str) -> bool {
+    [IDENTITY, CHECKPOINTS, INDEX, JOBS, PROBES].contains(&name)
 }
 
 fn receipt_name(unit: UnitNumber) -> String {

@@ -175,7 +175,11 @@ impl<B: LogBody> Log<B> {
         Ok(whole)
     }
 
-    fn slot_of(&self, location: &Path) -> Result<Slot, Error> {
+    /// The slot of an object in the log's directory.
+    ///
+    /// # Errors
+    /// [`Error::ForeignObject`] if it is no entry.
+    pub(crate) fn slot_of(&self, location: &Path) -> Result<Slot, Error> {
         let mut parts = location.prefix_match(&self.directory).into_iter().flatten();
         let name = parts.next();
         let slot = name.and_then(|name| layout::parse_entry_name(name.as_ref()));

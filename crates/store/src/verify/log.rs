@@ -10,7 +10,6 @@ use super::report::Damage;
 use super::run::Verifier;
 use crate::error::Error;
 use crate::ids::{CheckpointName, Checksum, Slot, Version};
-use crate::layout;
 use crate::log::{Entry, LogState, StoredRecord};
 use crate::store::REQUESTS;
 
@@ -70,18 +69,14 @@ impl Verifier<'_> {
                 return None;
             }
         };
+        let log = inner.log(name);
         let mut sizes = BTreeMap::new();
         for meta in listed {
-            let parts: Vec<_> = meta.location.prefix_match(&directory).into_iter().flatten().collect();
-            let slot = match &parts[..] {
-                [name] => layout::parse_entry_name(name.as_ref()),
-                _ => None,
-            };
-            match slot {
-                Some(slot) => {
+            match log.slot_of(&meta.location) {
+                Ok(slot) => {
                     sizes.insert(slot, meta.size);
                 }
-                None => {
+                Err(_) => {
                     let problem = Problem::new(Damage::Foreign, "a log entry's name", "another name");
                     self.note(&meta.location, problem, Some(name), &[]);
                 }
