@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{REQUESTS, Store};
-use crate::error::Error;
+use crate::error::{Error, contents};
 use crate::ids::{CheckpointName, Signature, Slot, Version};
 use crate::index;
 use crate::log::{CheckpointRecord, Entry, LiveVersion};
@@ -129,7 +129,7 @@ impl Store {
 
     pub(crate) async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
         let path = self.path_of(name, file);
-        let expected = || format!("{} bytes with checksum {}", file.size, file.checksum);
+        let expected = || contents(file.size, &file.checksum);
         match self.inner.objects.head(&path).await {
             Ok(meta) if meta.size == file.size => Ok(()),
             Ok(meta) => Err(Error::damaged(path, expected(), format!("{} bytes", meta.size))),
@@ -156,7 +156,6 @@ impl Store {
         if found == file.checksum && size == file.size {
             return Ok(());
         }
-        let expected = format!("{} bytes with checksum {}", file.size, file.checksum);
-        Err(Error::damaged(path, expected, format!("{size} bytes with checksum {found}")))
+        Err(Error::damaged(path, contents(file.size, &file.checksum), contents(size, &found)))
     }
 }
