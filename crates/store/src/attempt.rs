@@ -16,6 +16,7 @@ use crate::layout;
 use crate::liveness;
 use crate::local::{Durability, FileLock};
 use crate::log::read_object;
+use crate::owner::Owner;
 use crate::receipt::Receipt;
 use crate::sealed::{self, FORMAT};
 use crate::store::{PRODUCER, Store};
@@ -44,17 +45,6 @@ pub struct UnitPlan {
     pub pure: bool,
     /// Why, or why not.
     pub reason: String,
-}
-
-/// The process that owns an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Its host.
-    pub host: String,
-    /// Its process id there.
-    pub pid: u32,
-    /// The run that it is in.
-    pub run: String,
 }
 
 /// The record that an attempt began, as it is stored.

@@ -61,7 +61,7 @@ pub mod store;
 pub mod verify;
 
 pub use adopting::{Adoptable, choose_units};
-pub use attempt::{Attempt, AttemptRecord, AttemptSpec, Owner, UnitPlan};
+pub use attempt::{Attempt, AttemptRecord, AttemptSpec, UnitPlan};
 pub use clock::{Clock, SystemClock};
 pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
 pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
@@ -87,6 +87,7 @@ pub use manifest::{
     DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceObject,
     SourceVersion, check_schema, stored_schema,
 };
+pub use owner::Owner;
 pub use probe::PROBE_WRITERS;
 pub use receipt::Receipt;
 pub use sealed::{FEATURES, FORMAT};

@@ -107,9 +107,9 @@ fn after(before: &JobState, entry: &JobEntry) -> JobState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::Owner;
     use crate::ids::Digest;
     use crate::job::{JobName, RunOutcome, StartOptions, StartOutcome};
+    use crate::owner::Owner;
     use crate::store::{Store, StoreOptions};
 
     async fn drive(store: &Store, name: &JobName) -> Driver {

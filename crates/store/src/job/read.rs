@@ -8,10 +8,10 @@ use object_store::ObjectStore;
 use super::name::JobName;
 use super::record::{BegunStep, Epoch, JobEntry, JobRecord, StepRecord};
 use super::state::{JobState, RunStatus};
-use crate::attempt::Owner;
 use crate::error::Error;
 use crate::ids::{Digest, DriverId, RunId, Slot};
 use crate::log::{Entry, Log};
+use crate::owner::Owner;
 use crate::store::{Inner, REQUESTS, Store};
 
 /// Where a job stands, with what is finished of its current run.

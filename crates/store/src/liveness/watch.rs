@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::SILENCE;
 use super::pulse::Pulse;
-use crate::attempt::{AttemptRecord, Owner};
+use crate::attempt::AttemptRecord;
 use crate::commit::view::{Fate, View};
 use crate::error::Error;
 use crate::ids::{Slot, Version};
 use crate::local::LockState;
+use crate::owner::Owner;
 use crate::store::Store;
 
 /// What one look at an attempt told.
