@@ -13,10 +13,11 @@ use milepost_store::{
     Attempt, CommitOutcome, DataFile, GcOptions, GcReport, MAX_INLINE, Manifest, SourceObject, SourceVersion,
     Store,
 };
-use milepost_testkit::{FaultStore, ManualClock, Operation, StampedStore};
+use milepost_testkit::{Fault, FaultStore, ManualClock, Operation, Rule, StampedStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::task::JoinHandle;
 
 use crate::support::*;
 
@@ -146,6 +147,26 @@ pub async fn until_asked(faults: &FaultStore, operation: Operation, text: &str) 
     while faults.count(operation, text) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Begins something on a store of its own, whose first request of this kind for such a path is slow. Comes back once that
+/// request is on its way, so that what the caller does next comes before it.
+pub async fn beside_slow<F>(
+    faults: &FaultStore,
+    operation: Operation,
+    text: &str,
+    work: impl FnOnce(Store) -> F,
+) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    faults.add(Rule::on(operation, Fault::Delay(Duration::from_millis(300))).path(text).times(1));
+    let store = on(faults).await;
+    // Earlier ones do not count.
+    faults.forget_calls();
+    let working = tokio::spawn(work(store));
+    until_asked(faults, operation, text).await;
+    working
 }
 
 /// A commit with options, as `CHECKPOINT … WITH (…)` records them.

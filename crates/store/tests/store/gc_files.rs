@@ -128,11 +128,10 @@ async fn a_commit_just_before_the_close_keeps_its_files() {
     let aged = aged().await;
     let (dead, resumer, manifest) = adopted(&aged.store).await;
     aged.clock.advance(HOUR);
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(no_grace()).await });
-    until_asked(&aged.faults, Operation::Put, "/log/").await;
+    let collecting = beside_slow(&aged.faults, Operation::Put, "/log/", |store| async move {
+        store.collect_garbage(no_grace()).await
+    })
+    .await;
     let outcome = resumer.commit(draft(manifest), &Unchanged).await.unwrap();
     assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
     let report = collecting.await.unwrap().unwrap();
@@ -200,11 +199,10 @@ async fn what_comes_while_an_attempt_is_emptied_keeps_its_record() {
     let (attempt, _) = staged(&aged.store, "a", &[1]).await.unwrap();
     attempt.abandon().await.unwrap();
     aged.clock.advance(DAY);
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    until_asked(&aged.faults, Operation::Delete, "/unit-00000-").await;
+    let collecting = beside_slow(&aged.faults, Operation::Delete, "/unit-00000-", |store| async move {
+        store.collect_garbage(GcOptions::default()).await
+    })
+    .await;
     write_file(&attempt, 1, &[2]).await.unwrap();
     let report = collecting.await.unwrap().unwrap();
     assert_eq!(why_kept(&report, "attempt.json"), Some(KeptReason::Describes));
