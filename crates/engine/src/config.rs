@@ -11,6 +11,7 @@ use std::time::Duration;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::error::{DataFusionError, Result};
 use milepost_store::Durability;
+use milepost_store::gc::parse_age;
 
 use crate::error::Error;
 
@@ -221,7 +222,7 @@ impl MilepostConfig {
                 let count = text.parse().ok().filter(|n| *n >= 1);
                 self.keep_versions = count.ok_or_else(|| bad("a whole number of at least 1"))?;
             }
-            "ttl" => self.ttl = parse_ttl(text).ok_or_else(|| bad("none, or an age such as 7 days"))?,
+            "ttl" => self.ttl = parse_age(text).ok_or_else(|| bad("none, or an age such as 7 days"))?,
             "durability" => {
                 self.durability = match text.to_ascii_lowercase().as_str() {
                     "fsync" => Durability::Fsync,
@@ -332,22 +333,6 @@ fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(factor).filter(|n| *n > 0)
 }
 
-fn parse_ttl(text: &str) -> Option<Option<Duration>> {
-    if text.eq_ignore_ascii_case("none") {
-        return Some(None);
-    }
-    let (number, unit) = number_and_unit(text)?;
-    let seconds: u64 = match unit.trim_end_matches('s') {
-        "econd" | "second" | "sec" => 1,
-        "minute" | "min" => 60,
-        "hour" | "h" => 3_600,
-        "day" | "d" => 86_400,
-        "week" | "w" => 604_800,
-        _ => return None,
-    };
-    number.checked_mul(seconds).filter(|n| *n > 0).map(|s| Some(Duration::from_secs(s)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,6 +344,7 @@ mod tests {
             ("reuse", "Transparent", "transparent"),
             ("unit_bytes", "64 MiB", "67108864"),
             ("ttl", "7 days", "604800 seconds"),
+            ("ttl", "7 s", "7 seconds"),
             ("ttl", "none", "none"),
             ("compression", "zstd", "zstd"),
             ("durability", "none", "none"),
@@ -375,9 +361,13 @@ mod tests {
         assert!(value.contains("warn, use, error, refresh"), "{value}");
         let key = config.set_key("on_stael", "warn").unwrap_err().to_string();
         assert!(key.contains("on_stael") && key.contains("on_stale"), "{key}");
-        for (key, value) in
-            [("unit_bytes", "0"), ("unit_bytes", "many"), ("keep_versions", "0"), ("ttl", "7 moons")]
-        {
+        for (key, value) in [
+            ("unit_bytes", "0"),
+            ("unit_bytes", "many"),
+            ("keep_versions", "0"),
+            ("ttl", "7 moons"),
+            ("ttl", "3 hs"),
+        ] {
             assert!(config.set_key(key, value).is_err(), "{key} = {value}");
         }
     }

@@ -9,13 +9,9 @@ use futures::StreamExt;
 
 use crate::attempt::{Attempt, AttemptRecord, UnitPlan};
 use crate::error::Error;
-use crate::finding::Unreadable;
 use crate::ids::{AttemptId, CheckpointName, Signature, UnitNumber};
 use crate::receipt::Receipt;
-use crate::store::Store;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::store::{REQUESTS, Store};
 
 /// Another attempt whose units may be adopted.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +59,9 @@ impl Store {
     /// The open attempts, oldest first, with this signature and the same pure unit plan, and those of their receipts
     /// that agree in checksum, attempt, unit, slice and signature, and whose files are all there with the right sizes.
     ///
-    /// Attempts that have committed are not among them: their files live and die with their commit. What cannot be
-    /// relied on is passed over with a warning, and costs a computation.
+    /// Attempts that have committed are not among them: their files live and die with their commit. Nor are those that
+    /// left out syncs which this handle promises. What cannot be relied on is passed over with a warning, and costs a
+    /// computation.
     ///
     /// # Errors
     /// [`Error::Storage`] if listing failed, and the errors of reading the log.
@@ -87,13 +84,17 @@ impl Store {
         if !plan.pure {
             return Ok(vec![]);
         }
-        let mut records = self.attempts(name, Unreadable::Skip).await?;
-        records.retain(|record| {
+        let durable = self.inner.durability().is_fsync();
+        let wanted = |record: &AttemptRecord| {
             let spec = &record.spec;
-            Some(record.attempt) != except && spec.signature == signature && spec.unit_plan.mixes_with(plan)
-        });
+            Some(record.attempt) != except
+                && spec.signature == signature
+                && spec.unit_plan.mixes_with(plan)
+                // Syncing a directory does not sync what lies in it.
+                && (record.durability.is_fsync() || !durable)
+        };
         let mut found = vec![];
-        for record in self.open_among(name, records).await? {
+        for record in self.open_among(name, wanted).await? {
             let receipts = self.sound_receipts(&record).await?;
             if !receipts.is_empty() {
                 found.push(Adoptable { record, receipts });

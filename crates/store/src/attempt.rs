@@ -14,8 +14,9 @@ use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Digest, Fingerprint, Signature, UnitNumber};
 use crate::layout;
 use crate::liveness;
-use crate::local::FileLock;
+use crate::local::{Durability, FileLock};
 use crate::log::read_object;
+use crate::owner::Owner;
 use crate::receipt::Receipt;
 use crate::sealed::{self, FORMAT};
 use crate::store::{PRODUCER, Store};
@@ -46,17 +47,6 @@ pub struct UnitPlan {
     pub reason: String,
 }
 
-/// The process that owns an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Its host.
-    pub host: String,
-    /// Its process id there.
-    pub pid: u32,
-    /// The run that it is in.
-    pub run: String,
-}
-
 /// The record that an attempt began, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttemptRecord {
@@ -72,6 +62,8 @@ pub struct AttemptRecord {
     pub spec: AttemptSpec,
     /// Program and version.
     pub producer: String,
+    /// Whether its files were synced before they got their names.
+    pub durability: Durability,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +75,9 @@ struct StoredAttempt {
     began_at: u64,
     created_ms: i64,
     producer: String,
+    /// Absent: synced.
+    #[serde(default, skip_serializing_if = "Durability::is_fsync")]
+    durability: Durability,
     spec: AttemptSpec,
 }
 
@@ -114,6 +109,7 @@ impl Store {
             created_ms: self.inner.clock.now_ms(),
             spec,
             producer: PRODUCER.to_owned(),
+            durability: self.inner.durability(),
         };
         let path = self.inner.layout.attempt_record(name, record.attempt);
         // Before the record: whoever finds the attempt must not find its lock free.
@@ -180,6 +176,7 @@ impl AttemptRecord {
             began_at: self.began_at,
             created_ms: self.created_ms,
             producer: self.producer.clone(),
+            durability: self.durability,
             spec: self.spec.clone(),
         }
     }
@@ -192,6 +189,7 @@ impl AttemptRecord {
             created_ms: stored.created_ms,
             spec: stored.spec,
             producer: stored.producer,
+            durability: stored.durability,
         }
     }
 }

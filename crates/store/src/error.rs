@@ -1,6 +1,6 @@
 //! What can go wrong, named by what the caller does next.
 
-use crate::ids::{AttemptId, CheckpointName, Slot, UnitNumber};
+use crate::ids::{AttemptId, CheckpointName, Checksum, Slot, UnitNumber};
 
 /// A shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -296,6 +296,11 @@ impl Error {
     ) -> Self {
         Self::Parquet { operation, object: object.to_string(), source: source.into() }
     }
+}
+
+/// What an object must hold, or was found to hold, for [`Error::Damaged`].
+pub(crate) fn contents(size: u64, checksum: &Checksum) -> String {
+    format!("{size} bytes with checksum {checksum}")
 }
 
 /// What helps against a damaged object. Nothing can be appended to a log whose newest entry says nothing.

@@ -1,7 +1,10 @@
 //! Finding attempts and their complete units.
 
+use std::collections::HashSet;
+
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
+use object_store::path::Path;
 
 use crate::attempt::{Attempt, AttemptRecord};
 use crate::commit::view::{Fate, View};
@@ -9,82 +12,71 @@ use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, UnitNumber};
 use crate::layout;
 use crate::receipt::Receipt;
-use crate::store::Store;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
-
-/// What to do about an attempt whose record cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Fail: for callers that decide what may be deleted.
-    Refuse,
-    /// Pass it over with a warning: for callers that only wish to reuse work.
-    Skip,
-}
+use crate::store::{REQUESTS, Store};
 
 impl Store {
-    /// All attempts at a checkpoint, oldest first. A directory without `attempt.json` is not an attempt.
+    /// All attempts at a checkpoint, oldest first. A directory without `attempt.json` is not an attempt; one whose record
+    /// cannot be read is passed over with a warning.
     ///
     /// # Errors
-    /// [`Error::Storage`] if listing failed; with [`Unreadable::Refuse`] also what makes a record unreadable.
-    pub async fn attempts(
+    /// [`Error::Storage`] if listing failed.
+    pub async fn attempts(&self, name: &CheckpointName) -> Result<Vec<AttemptRecord>, Error> {
+        let ids = self.attempt_ids(name).await?;
+        Ok(self.readable(name, ids).await)
+    }
+
+    /// The attempts that may still commit, and whose units may be adopted, oldest first: by the log, neither closed
+    /// nor committed. One whose record cannot be read is passed over with a warning.
+    ///
+    /// # Errors
+    /// As [`Self::attempts`], and those of reading the log.
+    pub async fn open_attempts(&self, name: &CheckpointName) -> Result<Vec<AttemptRecord>, Error> {
+        self.open_among(name, |_| true).await
+    }
+
+    /// Those attempts of which `wanted` holds and the log does not say that they are closed or have committed.
+    pub(crate) async fn open_among(
         &self,
         name: &CheckpointName,
-        unreadable: Unreadable,
+        wanted: impl Fn(&AttemptRecord) -> bool,
     ) -> Result<Vec<AttemptRecord>, Error> {
+        let mut ids = self.attempt_ids(name).await?;
+        let newest = self.inner.newest_entry(name).await?;
+        // What is there by its own commit needs no look at its record, nor at old entries.
+        let live = newest.iter().flat_map(|newest| &newest.body.state.live);
+        let live: HashSet<AttemptId> = live.map(|version| version.attempt).collect();
+        ids.retain(|id| !live.contains(id));
+        let mut records = self.readable(name, ids).await;
+        records.retain(wanted);
+        let Some(from) = records.iter().map(|record| record.began_at).min() else { return Ok(records) };
+        let view = View::up_to(&self.inner, name, from, newest).await?;
+        records.retain(|record| view.fate(record) == Fate::Open);
+        Ok(records)
+    }
+
+    /// The directories of attempts, oldest first.
+    async fn attempt_ids(&self, name: &CheckpointName) -> Result<Vec<AttemptId>, Error> {
         let directory = self.inner.layout.attempts(name);
         let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
         let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-        let mut ids: Vec<AttemptId> = listed
-            .common_prefixes
-            .iter()
-            .filter_map(|path| layout::parse_attempt_name(path.filename()?))
-            .collect();
+        let names = listed.common_prefixes.iter().filter_map(Path::filename);
+        let mut ids: Vec<AttemptId> = names.filter_map(layout::parse_attempt_name).collect();
         ids.sort_unstable();
+        Ok(ids)
+    }
+
+    async fn readable(&self, name: &CheckpointName, ids: Vec<AttemptId>) -> Vec<AttemptRecord> {
         futures::stream::iter(ids)
             .map(|id| async move { (id, self.attempt_record(name, id).await) })
             .buffered(REQUESTS)
             .filter_map(|(id, record)| async move {
-                match record {
-                    Err(error) if unreadable == Unreadable::Skip => {
-                        tracing::warn!(checkpoint = %name, attempt = %id, %error, "an attempt cannot be read");
-                        None
-                    }
-                    record => record.transpose(),
-                }
+                record.unwrap_or_else(|error| {
+                    tracing::warn!(checkpoint = %name, attempt = %id, %error, "an attempt cannot be read");
+                    None
+                })
             })
-            .try_collect()
+            .collect()
             .await
-    }
-
-    /// The attempts that may still commit, and whose units may be adopted, oldest first: by the log, neither closed
-    /// nor committed.
-    ///
-    /// # Errors
-    /// As [`Self::attempts`], and those of reading the log.
-    pub async fn open_attempts(
-        &self,
-        name: &CheckpointName,
-        unreadable: Unreadable,
-    ) -> Result<Vec<AttemptRecord>, Error> {
-        let records = self.attempts(name, unreadable).await?;
-        self.open_among(name, records).await
-    }
-
-    /// Those of `records` that the log does not say to be closed or committed.
-    pub(crate) async fn open_among(
-        &self,
-        name: &CheckpointName,
-        mut records: Vec<AttemptRecord>,
-    ) -> Result<Vec<AttemptRecord>, Error> {
-        // What is there by its own commit needs no look at old entries.
-        let live = self.inner.state(name).await?.live;
-        records.retain(|record| live.iter().all(|version| version.attempt != record.attempt));
-        let Some(from) = records.iter().map(|record| record.began_at).min() else { return Ok(records) };
-        let view = View::open(&self.inner, name, from).await?;
-        records.retain(|record| view.fate(record) == Fate::Open);
-        Ok(records)
     }
 
     /// The receipts of all complete units of an attempt, by unit. Each is checked as by [`Self::receipt`].
@@ -123,11 +115,10 @@ impl Attempt {
     /// Only for these may this attempt wait: two that waited for each other would never end.
     ///
     /// # Errors
-    /// As [`Store::open_attempts`]; attempts whose record cannot be read are passed over.
+    /// As [`Store::open_attempts`].
     pub async fn earlier(&self) -> Result<Vec<AttemptRecord>, Error> {
-        let mut records = self.store().attempts(self.name(), Unreadable::Skip).await?;
-        let signature = self.spec().signature;
-        records.retain(|record| record.attempt < self.id() && record.spec.signature == signature);
-        self.store().open_among(self.name(), records).await
+        let (me, signature) = (self.id(), self.spec().signature);
+        let wanted = |record: &AttemptRecord| record.attempt < me && record.spec.signature == signature;
+        self.store().open_among(self.name(), wanted).await
     }
 }

@@ -114,8 +114,13 @@ fn live_versions_rise(after: &LogState, slot: Slot) -> Result<(), Error> {
     if rises && ends { Ok(()) } else { Err(Error::invariant(NAME, format!("{:?}", after.live))) }
 }
 
-/// Rule about a manifest and the stored receipt of one of its units: the receipt decides which files a unit has.
+/// Rules about a manifest and the stored receipt of one of its units: the receipt decides which files a unit has.
 pub(crate) fn check_receipt(manifest: &Manifest, receipt: &Receipt) -> Result<(), Error> {
+    if receipt.signature != manifest.identity.signature {
+        let Receipt { unit, attempt, signature, .. } = receipt;
+        let detail = format!("unit {unit} of attempt {attempt} has {signature}");
+        return Err(Error::invariant("units have the signature of their snapshot", detail));
+    }
     const NAME: &str = "a unit's files are those of its stored receipt";
     let named: Vec<_> = manifest
         .files

@@ -8,6 +8,12 @@ use crate::job::JobName;
 /// Prefix of the temporary files of the durable local file system. Listings hide them.
 pub const TEMP_PREFIX: &str = ".milepost-tmp-";
 
+const IDENTITY: &str = "milepost.json";
+const CHECKPOINTS: &str = "checkpoints";
+const INDEX: &str = "index";
+const JOBS: &str = "jobs";
+const PROBES: &str = "probes";
+
 const ENTRY_DIGITS: usize = 20;
 const HEARTBEAT_PREFIX: &str = "heartbeat-";
 const LOCK_PREFIX: &str = "lock-";
@@ -34,13 +40,13 @@ impl Layout {
     /// Store id, format version and required features.
     #[must_use]
     pub fn identity(&self) -> Path {
-        self.root.clone().join("milepost.json")
+        self.root.clone().join(IDENTITY)
     }
 
     /// The directory of probes: small objects that are removed again at once.
     #[must_use]
     pub fn probes(&self) -> Path {
-        self.root.clone().join("probes")
+        self.root.clone().join(PROBES)
     }
 
     /// A key for a probe: of create-if-absent, or of the store's time.
@@ -52,7 +58,7 @@ impl Layout {
     /// The directory of all checkpoints.
     #[must_use]
     pub fn checkpoints(&self) -> Path {
-        self.root.clone().join("checkpoints")
+        self.root.clone().join(CHECKPOINTS)
     }
 
     /// The directory of one checkpoint.
@@ -118,7 +124,7 @@ impl Layout {
     /// The directory of all index hints.
     #[must_use]
     pub fn indexes(&self) -> Path {
-        self.root.clone().join("index")
+        self.root.clone().join(INDEX)
     }
 
     /// The directory of the index hints of one signature.
@@ -136,7 +142,7 @@ impl Layout {
     /// The directory of all jobs.
     #[must_use]
     pub fn jobs(&self) -> Path {
-        self.root.clone().join("jobs")
+        self.root.clone().join(JOBS)
     }
 
     /// The directory of one job.
@@ -168,6 +174,20 @@ impl Layout {
     pub fn driver_lock(&self, name: &JobName, driver: DriverId) -> Path {
         self.job(name).join(format!("{LOCK_PREFIX}{driver}"))
     }
+
+    /// What an index hint says by its path; `None` for what is no hint.
+    #[must_use]
+    pub fn parse_hint(&self, location: &Path) -> Option<(Signature, CheckpointName, Version)> {
+        let mut parts = location.prefix_match(&self.indexes())?;
+        let signature = Signature::from_hex(parts.next()?.as_ref())?;
+        let (name, version) = parse_index_hint(parts.next()?.as_ref())?;
+        parts.next().is_none().then_some((signature, name, version))
+    }
+}
+
+/// Whether a name in a store's root is one of ours.
+pub(crate) fn is_in_root(name: &str) -> bool {
+    [IDENTITY, CHECKPOINTS, INDEX, JOBS, PROBES].contains(&name)
 }
 
 fn receipt_name(unit: UnitNumber) -> String {
@@ -177,10 +197,7 @@ fn receipt_name(unit: UnitNumber) -> String {
 /// The unit that an object's name is the receipt of; `None` if it is no receipt's name.
 #[must_use]
 pub fn parse_receipt_name(name: &str) -> Option<UnitNumber> {
-    let digits = name.strip_prefix("unit-")?.strip_suffix(".json")?;
-    let unit = UnitNumber(digits.parse().ok()?);
-    // Other spellings of one number would be other objects.
-    (receipt_name(unit) == name).then_some(unit)
+    parse_unit(name.strip_prefix("unit-")?.strip_suffix(".json")?)
 }
 
 /// The attempt that a directory below `attempts/` is; `None` if its name is not that of an attempt.
@@ -221,7 +238,7 @@ pub fn owner_of(relative: &str) -> Option<AttemptId> {
 }
 
 /// What the objects in an attempt's directory are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptObject {
     /// Rows of a unit.
     Data(UnitNumber),
@@ -246,8 +263,8 @@ pub fn parse_attempt_object(name: &str) -> Option<AttemptObject> {
         "lock" => return Some(AttemptObject::Lock),
         _ => {}
     }
-    if let Some(unit) = name.strip_prefix("unit-").and_then(|name| name.strip_suffix(".json")) {
-        return parse_unit(unit).map(AttemptObject::Receipt);
+    if let Some(unit) = parse_receipt_name(name) {
+        return Some(AttemptObject::Receipt(unit));
     }
     let (kind, id) = name.strip_suffix(".parquet")?.rsplit_once('-')?;
     parse_ulid(id)?;
@@ -257,7 +274,7 @@ pub fn parse_attempt_object(name: &str) -> Option<AttemptObject> {
     }
 }
 
-/// A unit's number as it stands in object names: at least five digits.
+/// A unit's number as it stands in object names: at least five digits. Other spellings would be other objects.
 fn parse_unit(text: &str) -> Option<UnitNumber> {
     let unit = text.parse().ok()?;
     (format!("{unit:05}") == text).then_some(UnitNumber(unit))

@@ -26,8 +26,9 @@
 //! # What this crate is not
 //! It knows Arrow schemas and Parquet files, and no queries: what a signature means, which sources a plan reads
 //! and when a snapshot is fresh is the engine's to say. Nothing that must be right hangs on a lock or a clock; a lock
-//! on a local disk and the heartbeat only tell sooner that an owner is dead. Only [`gc`] deletes, and only what the log
-//! proves that nothing can need any more. [`verify`] reads every byte.
+//! on a local disk and the heartbeat only tell sooner that an owner is dead. Of checkpoints only [`gc`] deletes anything,
+//! and only what the log proves that nothing can need any more; beside them, a probe goes when it has answered, and a
+//! driver's signs of life when its turn is over. [`verify`] reads every byte.
 
 mod adopting;
 pub mod attempt;
@@ -60,17 +61,16 @@ pub mod store;
 pub mod verify;
 
 pub use adopting::{Adoptable, choose_units};
-pub use attempt::{Attempt, AttemptRecord, AttemptSpec, Owner, UnitPlan};
+pub use attempt::{Attempt, AttemptRecord, AttemptSpec, UnitPlan};
 pub use clock::{Clock, SystemClock};
 pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
 pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
 pub use datafile::DataFileWriter;
 pub use error::{Cause, Error, Result};
-pub use finding::Unreadable;
 pub use gc::{CheckpointGarbage, GcOptions, GcReport, StoreTime};
 pub use ids::{
-    AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, MAX_NAME_LEN,
-    RunId, Signature, Slot, UnitNumber, Version,
+    AttemptId, CheckpointName, Checksum, ContentId, Digest, DriverId, EntryId, Fingerprint, RunId, Signature,
+    Slot, UnitNumber, Version,
 };
 pub use job::{
     BegunStep, DriveOutcome, Driver, Epoch, FinishedStep, Holder, Job, JobDriver, JobEntry, JobName,
@@ -81,12 +81,13 @@ pub use liveness::{AttemptWatch, Death, Ending, Life, SILENCE, Sign};
 pub use local::{DiskStep, DiskWatcher, Durability, DurableFileSystem};
 pub use log::{
     AppendOutcome, CheckpointEntry, CheckpointRecord, Draft, Entry, LiveVersion, Log, LogBody, LogState,
-    RECENT_COMMITS, RecentCommit,
+    RecentCommit,
 };
 pub use manifest::{
     DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceObject,
     SourceVersion, check_schema, stored_schema,
 };
+pub use owner::Owner;
 pub use probe::PROBE_WRITERS;
 pub use receipt::Receipt;
 pub use sealed::{FEATURES, FORMAT};

@@ -1,6 +1,17 @@
 //! Whose an attempt or a run is.
 
-use crate::attempt::Owner;
+use serde::{Deserialize, Serialize};
+
+/// The process that owns an attempt or drives a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its host.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// The run that it is in.
+    pub run: String,
+}
 
 impl Owner {
     /// This process, in a run.

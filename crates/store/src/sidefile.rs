@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::create::{Created, create_once};
-use crate::error::Error;
+use crate::error::{Error, contents};
 use crate::ids::{AttemptId, CheckpointName, Checksum};
 use crate::layout::{self, Layout};
 use crate::log::read_object;
@@ -125,12 +125,12 @@ impl SideFiles<'_> {
 
     async fn read<T: DeserializeOwned>(&self, side: &SideFile) -> Result<Vec<(u32, T)>, Error> {
         let location = self.layout.relative(self.name, &side.path);
-        let expected = || format!("{} bytes with checksum {}", side.size, side.checksum);
+        let expected = || contents(side.size, &side.checksum);
         let bytes = read_object(self.objects, &location).await?;
         let bytes = bytes.ok_or_else(|| Error::damaged(&location, expected(), "nothing"))?;
         let found = Checksum::of(&bytes);
         if found != side.checksum || bytes.len() as u64 != side.size {
-            let found = format!("{} bytes with checksum {found}", bytes.len());
+            let found = contents(bytes.len() as u64, &found);
             return Err(Error::damaged(&location, expected(), found));
         }
         let records = decode(bytes).map_err(|source| Error::parquet("decode", &location, source))?;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use datafusion::common::Result;
 use milepost_store::{
-    Attempt, AttemptRecord, AttemptWatch, Ending, Life, Owner, Receipt, Snapshot, UnitNumber, Unreadable,
-    choose_units,
+    Attempt, AttemptRecord, AttemptWatch, Ending, Life, Owner, Receipt, Snapshot, UnitNumber, choose_units,
 };
 
 use super::guard::is_gone;
@@ -34,7 +33,7 @@ impl Stage<'_> {
             return Ok(work);
         }
         let store = &self.home.store;
-        let open = store.open_attempts(&self.name, Unreadable::Skip).await.map_err(store_error)?;
+        let open = store.open_attempts(&self.name).await.map_err(store_error)?;
         let mut furthest = (0, None);
         for record in open.into_iter().filter(|record| record.spec.signature == self.identity.signature) {
             let Some(like) = work.in_slices_of(&record.spec.unit_plan)? else { continue };

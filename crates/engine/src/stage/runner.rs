@@ -98,7 +98,6 @@ impl Stage<'_> {
         Box::pin(async move {
             // Refused before any work starts: planning may already read files.
             milepost_store::check_schema(self.plan.schema().as_arrow()).map_err(store_error)?;
-            self.home.store.set_durability(self.config.durability);
             let work = self.work().await?;
             let work = self.as_begun_before(work).await?;
             let schema = result_schema(&self.plan, work.result().as_ref());
@@ -109,7 +108,9 @@ impl Stage<'_> {
                 unit_plan: work.unit_plan.clone(),
                 owner: self.owner(),
             };
-            let attempt = self.home.store.begin(&self.name, spec).await.map_err(store_error)?;
+            // A handle of its own: what others write at the same time is as durable as they were told.
+            let store = self.home.store.with_durability(self.config.durability);
+            let attempt = store.begin(&self.name, spec).await.map_err(store_error)?;
             // Units without an identity fit no later try.
             let adoptable = work.unit_plan.pure && self.identity.reusable;
             let guard = AttemptGuard::new(attempt, adoptable, self.milepost);

@@ -57,25 +57,26 @@ impl Store {
         attempt: AttemptId,
         began_at: u64,
     ) -> Result<(), Error> {
-        let view = View::open(&self.inner, name, began_at).await?;
-        self.close_unless(view, attempt, |view| {
+        let mut view = View::open(&self.inner, name, began_at).await?;
+        self.close_unless(&mut view, attempt, |view| {
             view.is_closed(attempt, began_at) || view.committed_by(attempt).is_some()
         })
         .await
         .map(|_| ())
     }
 
-    /// Closes an attempt so that its files may go, committed or not, unless a snapshot that it committed is there.
+    /// Closes an attempt so that its files may go, committed or not, unless a snapshot that it committed is there; with
+    /// `live_too` also then, so that what the snapshot does not name may go.
     ///
-    /// `began_at` is `None` for an attempt without a record. Whether this call closed it.
+    /// The view begins no later than the attempt. `began_at` is `None` for one without a record: then it is the whole log.
+    /// Whether this call closed it.
     pub(crate) async fn close_for_collection(
         &self,
-        name: &CheckpointName,
+        view: &mut View<'_>,
         attempt: AttemptId,
         began_at: Option<u64>,
         live_too: bool,
     ) -> Result<bool, Error> {
-        let view = View::open(&self.inner, name, began_at.unwrap_or(0)).await?;
         self.close_unless(view, attempt, |view| {
             let closed = match began_at {
                 Some(began_at) => view.is_closed(attempt, began_at),
@@ -92,13 +93,13 @@ impl Store {
     /// Appends the close unless `settled` says, again after every lost slot, that there is nothing to do.
     async fn close_unless(
         &self,
-        mut view: View<'_>,
+        view: &mut View<'_>,
         attempt: AttemptId,
         settled: impl Fn(&View<'_>) -> bool,
     ) -> Result<bool, Error> {
         let log = self.inner.log(view.name());
         loop {
-            if settled(&view) {
+            if settled(view) {
                 return Ok(false);
             }
             let record = StoredRecord { state: view.state(), entry: StoredEntry::Abandon { attempt } };
@@ -106,6 +107,7 @@ impl Store {
             match log.append(&draft).await? {
                 AppendOutcome::Appended(slot) => {
                     log.write_tail(slot).await;
+                    view.push(draft.entry().clone());
                     return Ok(true);
                 }
                 AppendOutcome::Conflict(_) => view.refresh().await?,

@@ -10,12 +10,9 @@ use crate::attempt::Attempt;
 use crate::error::Error;
 use crate::ids::{AttemptId, UnitNumber, Version};
 use crate::invariants;
-use crate::layout;
 use crate::manifest::{Manifest, StoredManifest};
 use crate::receipt::Receipt;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::store::REQUESTS;
 
 /// A manifest that keeps every rule, whose side files and receipts are on the store.
 pub(super) struct Prepared {
@@ -40,11 +37,7 @@ impl Attempt {
         let manifest = Arc::new(draft.manifest);
         self.check_signature(&manifest)?;
         invariants::check_manifest(&manifest)?;
-        let units: BTreeSet<_> = manifest
-            .files
-            .iter()
-            .filter_map(|file| Some((layout::owner_of(&file.path)?, file.unit)))
-            .collect();
+        let units = manifest.units();
         let owners = self.owners(&units).await?;
         self.check_receipts(&manifest, &units, &owners).await?;
         let inner = &self.store.inner;
@@ -88,12 +81,7 @@ impl Attempt {
             units.iter().filter(|(owner, _)| owners.get(owner) != Some(&None)).copied().collect();
         futures::stream::iter(there)
             .map(|(owner, unit)| async move {
-                let receipt = self.stored_receipt(owner, unit).await?;
-                if receipt.signature != manifest.identity.signature {
-                    let detail = format!("unit {unit} of attempt {owner} has {}", receipt.signature);
-                    return Err(Error::invariant("units have the signature of their snapshot", detail));
-                }
-                invariants::check_receipt(manifest, &receipt)
+                invariants::check_receipt(manifest, &*self.stored_receipt(owner, unit).await?)
             })
             .buffer_unordered(REQUESTS)
             .try_collect()

@@ -14,7 +14,8 @@ use crate::log::{AppendOutcome, Draft, Entry, LiveVersion, StoredEntry, StoredRe
 use crate::snapshot::Snapshot;
 
 impl Attempt {
-    /// Commits the attempt, or says what stands in its way. To be called once.
+    /// Commits the attempt, or says what stands in its way. To be called once, and again after [`Error::UnitsClosed`], when
+    /// those units are computed again.
     ///
     /// The rules of `docs/format.md` are judged before every append, also after a lost race. When this returns
     /// [`CommitOutcome::Committed`], every reader finds the snapshot, and on a local disk it survives a power cut.

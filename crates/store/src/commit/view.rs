@@ -34,9 +34,25 @@ impl<'a> View<'a> {
         Ok(view)
     }
 
+    /// Looks at the entries from slot `from` up to the newest one, which has been read before.
+    pub(crate) async fn up_to(
+        inner: &'a Inner,
+        name: &'a CheckpointName,
+        from: u64,
+        newest: Option<Entry<StoredRecord>>,
+    ) -> Result<Self, Error> {
+        let mut view = Self { inner, name, from, entries: vec![], newest };
+        view.catch_up().await?;
+        Ok(view)
+    }
+
     /// Reads what was appended since the last look.
     pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
         self.newest = self.inner.newest_entry(self.name).await?;
+        self.catch_up().await
+    }
+
+    async fn catch_up(&mut self) -> Result<(), Error> {
         let Some(newest) = &self.newest else { return Ok(()) };
         let known = self.from + self.entries.len() as u64;
         if newest.slot.0 < known {
@@ -52,6 +68,12 @@ impl<'a> View<'a> {
             self.entries.push(next);
         }
         Ok(())
+    }
+
+    /// Takes in an entry that was appended on top of the newest one.
+    pub(super) fn push(&mut self, entry: Entry<StoredRecord>) {
+        self.entries.push(entry.clone());
+        self.newest = Some(entry);
     }
 
     /// The checkpoint.

@@ -9,6 +9,7 @@ use super::history::{History, Pretended};
 use super::judge::{Records, Standing};
 use super::retention::next_drop;
 use super::{AbandonReason, Abandoned, CheckpointGarbage, DropReason, DroppedVersion};
+use crate::commit::view::View;
 use crate::error::Error;
 use crate::ids::{AttemptId, Version};
 use crate::log::{LogState, StoredEntry};
@@ -32,7 +33,10 @@ impl Collector<'_> {
             }
             return Ok(());
         }
-        while next(&history.state).is_some() {
+        if next(&history.state).is_none() {
+            return Ok(());
+        }
+        loop {
             let chosen: Mutex<Option<(Version, DropReason)>> = Mutex::new(None);
             let judge = |state: &LogState| {
                 let (version, reason) = next(state)?;
@@ -47,10 +51,10 @@ impl Collector<'_> {
             };
             garbage.dropped.push(DroppedVersion { version, reason });
         }
-        Ok(())
     }
 
-    /// Closes the attempts that are to be closed. One that committed meanwhile is left alone.
+    /// Closes the attempts that are to be closed. One that committed meanwhile is left alone. The log is read once for all
+    /// of them, from the first begin on.
     pub(super) async fn close_attempts(
         &self,
         judged: &BTreeMap<AttemptId, Standing>,
@@ -58,18 +62,30 @@ impl Collector<'_> {
         pretended: &mut Pretended,
         garbage: &mut CheckpointGarbage,
     ) -> Result<(), Error> {
-        for (attempt, standing) in judged {
-            let Standing::ToClose(reason) = standing else { continue };
-            if self.options.dry_run {
-                pretended.abandons.push(*attempt);
-            } else {
-                let began_at = records.get(attempt).copied().flatten().map(|begun| begun.began_at);
-                let live_too = matches!(reason, AbandonReason::Surplus(_));
-                if !self.store.close_for_collection(self.name, *attempt, began_at, live_too).await? {
-                    continue;
-                }
+        let doomed: Vec<Abandoned> = judged
+            .iter()
+            .filter_map(|(attempt, standing)| match standing {
+                Standing::ToClose(reason) => Some(Abandoned { attempt: *attempt, reason: *reason }),
+                _ => None,
+            })
+            .collect();
+        if self.options.dry_run {
+            pretended.abandons.extend(doomed.iter().map(|closed| closed.attempt));
+            garbage.abandoned.extend(doomed);
+            return Ok(());
+        }
+        let began_at = |closed: &Abandoned| records.get(&closed.attempt)?.map(|begun| begun.began_at);
+        // Of an attempt without a record the close may stand anywhere.
+        let Some(from) = doomed.iter().map(|closed| began_at(closed).unwrap_or(0)).min() else {
+            return Ok(());
+        };
+        let mut view = View::open(&self.store.inner, self.name, from).await?;
+        for closed in doomed {
+            let live_too = matches!(closed.reason, AbandonReason::Surplus(_));
+            let began_at = began_at(&closed);
+            if self.store.close_for_collection(&mut view, closed.attempt, began_at, live_too).await? {
+                garbage.abandoned.push(closed);
             }
-            garbage.abandoned.push(Abandoned { attempt: *attempt, reason: *reason });
         }
         Ok(())
     }

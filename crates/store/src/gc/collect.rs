@@ -12,10 +12,7 @@ use super::{CheckpointGarbage, GcOptions, GcReport, StoreTime, UnknownObject};
 use crate::error::Error;
 use crate::ids::CheckpointName;
 use crate::log::LogState;
-use crate::store::Store;
-
-/// How many small requests are made at once.
-pub(super) const REQUESTS: usize = 32;
+use crate::store::{REQUESTS, Store};
 
 /// Collects the garbage of one checkpoint.
 #[derive(Clone, Copy)]

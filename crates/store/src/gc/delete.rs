@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::collect::{Collector, REQUESTS};
+use super::collect::Collector;
 use super::history::History;
 use super::judge::{Standing, object_stays, record_stays};
 use super::survey::{Directory, Found, Survey};
@@ -14,7 +14,7 @@ use super::{CheckpointGarbage, DeletedObject, KeptObject, KeptReason, StoreTime}
 use crate::error::Error;
 use crate::ids::{AttemptId, UnitNumber};
 use crate::layout::AttemptObject;
-use crate::store::{Inner, Store};
+use crate::store::{Inner, REQUESTS, Store};
 
 impl Collector<'_> {
     /// Deletes what the log proves deletable, attempt by attempt.
@@ -34,7 +34,7 @@ impl Collector<'_> {
                     garbage.kept.extend(directory.objects.iter().map(|found| kept(found, *reason)));
                 }
                 // To be closed, and yet not closed: someone else is at work. The next collection will see.
-                Some(Standing::Live(_) | Standing::ToClose(_)) | None => {}
+                Some(Standing::Live | Standing::ToClose(_)) | None => {}
             }
         }
         if !self.options.dry_run {
@@ -70,7 +70,7 @@ impl Collector<'_> {
             self.check_receipts(attempt, directory).await?;
         }
         // Rows first and receipts later, so that a receipt tells what an interrupted collection left of its unit.
-        doomed.sort_by(|a, b| (a.kind, &a.relative).cmp(&(b.kind, &b.relative)));
+        doomed.sort_by(|a, b| (phase(a.kind), &a.relative).cmp(&(phase(b.kind), &b.relative)));
         for kinds in doomed.chunk_by(|a, b| phase(a.kind) == phase(b.kind)) {
             self.delete(kinds.iter().map(|found| found.meta.clone()).collect(), garbage).await?;
         }

@@ -8,8 +8,7 @@ use object_store::{ObjectMeta, ObjectStore};
 
 use super::{GcOptions, GcReport, UnknownObject};
 use crate::error::Error;
-use crate::ids::{CheckpointName, Signature, Version};
-use crate::layout;
+use crate::ids::{CheckpointName, Version};
 use crate::log::LogState;
 use crate::store::Store;
 
@@ -27,8 +26,8 @@ impl Store {
         let mut listed = self.inner.objects.list(Some(&directory));
         let mut doomed: BTreeMap<CheckpointName, Vec<ObjectMeta>> = BTreeMap::new();
         while let Some(meta) = listed.try_next().await.map_err(failed)? {
-            match parse(&meta.location, &directory) {
-                Some((name, version)) => {
+            match self.inner.layout.parse_hint(&meta.location) {
+                Some((_, name, version)) => {
                     let state = states.get(&name);
                     if state.is_some_and(|state| leads_to_dropped(state, version)) {
                         doomed.entry(name).or_default().push(meta);
@@ -64,14 +63,6 @@ impl Store {
 /// A version that is not there, and was given before the log was read: a later one may be there by now.
 fn leads_to_dropped(state: &LogState, version: Version) -> bool {
     version <= state.last_version && state.find(version).is_none()
-}
-
-/// The checkpoint and version of a hint; `None` for what is no hint.
-fn parse(location: &Path, directory: &Path) -> Option<(CheckpointName, Version)> {
-    let mut parts = location.prefix_match(directory)?;
-    let (signature, hint) = (parts.next()?, parts.next()?);
-    Signature::from_hex(signature.as_ref())?;
-    layout::parse_index_hint(hint.as_ref()).filter(|_| parts.next().is_none())
 }
 
 fn directory_of(location: &Path) -> Path {

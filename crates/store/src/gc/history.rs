@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ids::{AttemptId, Slot, UnitNumber, Version};
 use crate::layout;
 use crate::log::{Entry, LogState, StoredEntry, StoredRecord};
-use crate::manifest::{FileList, Manifest, StoredManifest, StoredSources};
+use crate::manifest::{FileList, Manifest, StoredManifest};
 use crate::sidefile::SideFile;
 
 /// How many entries are held in memory at once.
@@ -150,7 +150,7 @@ impl History {
         claim: Claim,
         stored: StoredManifest,
     ) -> Result<(), Error> {
-        let sides = side_files(&stored);
+        let sides = stored.side_files();
         let needed = match claim {
             Claim::Live(_) => true,
             Claim::Freed(at) => collector.in_grace(at),
@@ -233,18 +233,6 @@ impl Collector<'_> {
 
 fn note<K: std::hash::Hash + Eq>(claims: &mut HashMap<K, Claim>, key: K, claim: Claim) {
     claims.entry(key).and_modify(|known| *known = known.merge(claim)).or_insert(claim);
-}
-
-fn side_files(stored: &StoredManifest) -> Vec<SideFile> {
-    let files = match stored.files() {
-        FileList::Side(side) => Some(side.clone()),
-        FileList::Inline(_) => None,
-    };
-    let sources = match stored.sources() {
-        StoredSources::Side { objects, .. } => Some(objects.clone()),
-        StoredSources::Inline(_) => None,
-    };
-    files.into_iter().chain(sources).collect()
 }
 
 /// Whether files of a snapshot that was dropped long ago may still be there, and can be told.

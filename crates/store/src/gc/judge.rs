@@ -23,7 +23,7 @@ pub(super) type Records = BTreeMap<AttemptId, Option<Begun>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It committed a snapshot that is there, and nothing of it is surplus: it is left alone.
-    Live(Version),
+    Live,
     /// It is open, and stays so.
     Open(KeptReason),
     /// It is open, and is to be closed.
@@ -74,8 +74,9 @@ fn standing(
     Standing::ToClose(AbandonReason::Silent(silent))
 }
 
-/// An attempt whose snapshot is there. What the snapshot does not name (states of an aggregation, files of a twin that lost)
-/// can go once the attempt is closed, and it is closed when its commit is so old that nobody is at work on it any more.
+/// An attempt whose snapshot is there. What the snapshot does not name (states of an aggregation, files of a twin that lost,
+/// lists of a commit that was turned away) can go once the attempt is closed, and it is closed when its commit is so old
+/// that nobody is at work on it any more.
 fn live(
     version: Version,
     directory: &Directory,
@@ -83,12 +84,11 @@ fn live(
     options: &GcOptions,
     now: StoreTime,
 ) -> Standing {
-    let unnamed = directory
-        .objects
-        .iter()
-        .any(|found| matches!(found.kind, AttemptObject::Data(_)) && history.file(&found.relative).is_none());
+    let of_snapshots = |found: &&Found| matches!(found.kind, AttemptObject::Data(_) | AttemptObject::Side);
+    let mut files = directory.objects.iter().filter(of_snapshots);
+    let unnamed = files.any(|found| history.file(&found.relative).is_none());
     let old = directory.last_sign().is_some_and(|last| now.since(last) >= options.grace);
-    if unnamed && old { Standing::ToClose(AbandonReason::Surplus(version)) } else { Standing::Live(version) }
+    if unnamed && old { Standing::ToClose(AbandonReason::Surplus(version)) } else { Standing::Live }
 }
 
 /// A silent attempt is left open while a living one at the same result may be using its units: closing it would make

@@ -9,9 +9,6 @@ use crate::layout;
 use crate::local::LEFTOVER_AGE;
 use crate::store::Store;
 
-/// The names in a store's root that are ours.
-const OURS: &[&str] = &["milepost.json", "checkpoints", "index", "jobs", "probes"];
-
 impl Store {
     pub(super) async fn collect_leftovers(
         &self,
@@ -68,7 +65,7 @@ impl Store {
         let root = self.inner.layout.root();
         let listed = self.inner.objects.list_with_delimiter(Some(root)).await;
         let listed = listed.map_err(|source| Error::storage("list", root, source))?;
-        let ours = |name: Option<&str>| name.is_some_and(|name| OURS.contains(&name));
+        let ours = |name: Option<&str>| name.is_some_and(layout::is_in_root);
         let objects = listed.objects.iter().filter(|meta| !ours(meta.location.filename()));
         report.unknown.extend(objects.map(UnknownObject::of));
         let directories = listed.common_prefixes.iter().filter(|path| !ours(path.filename()));

@@ -4,8 +4,9 @@
 //! 1. `survey` lists a checkpoint's directory; `history` reads its whole log. What cannot be read, or is unknown,
 //!    stops the collection of that checkpoint.
 //! 2. `retention` says which versions are too many or too old; a `drop` is appended for each.
-//! 3. `judge` says which attempts are dead, or committed nothing that is still there; an `abandon` is appended for
-//!    each. It closes the attempt: from there on no commit can name a file of it.
+//! 3. `judge` says which attempts are dead, committed nothing that is still there, or have files that their snapshot
+//!    does not name; an `abandon` is appended for each. It closes the attempt: from there on no commit can name a file
+//!    of it.
 //! 4. The log is read again, because others may have committed before the close. A file goes when its attempt is
 //!    closed, no snapshot that is there names it, and the grace period of the drops that freed it is over.
 //! 5. `delete` removes rows first, receipts next, and `attempt.json` last, when nothing else is left beside it.
@@ -32,4 +33,5 @@ pub use report::{
     AbandonReason, Abandoned, CheckpointGarbage, DeletedObject, DropReason, DroppedVersion, GcReport,
     KeptObject, KeptReason, UnknownObject,
 };
+pub use retention::parse_age;
 pub use time::StoreTime;

@@ -31,7 +31,7 @@ impl Policy {
         Self {
             committed,
             keep_versions: stated(options.get("keep_versions"), keep),
-            ttl: stated(options.get("ttl"), parse_ttl),
+            ttl: stated(options.get("ttl"), parse_age),
         }
     }
 
@@ -87,8 +87,12 @@ fn stated<T>(text: Option<&String>, parse: impl Fn(&str) -> Option<T>) -> Stated
     }
 }
 
-/// `none`, or a whole number and a unit, such as `7 days`.
-fn parse_ttl(text: &str) -> Option<Option<Duration>> {
+/// Reads the age at which a version is dropped: `none`, or a whole number and a unit, such as `7 days`. `None` for
+/// anything else.
+///
+/// Whoever records a `ttl` must ask here first: what a collection cannot read keeps its version for ever.
+#[must_use]
+pub fn parse_age(text: &str) -> Option<Option<Duration>> {
     let text = text.to_ascii_lowercase();
     if text == "none" {
         return Some(None);
@@ -112,14 +116,25 @@ mod tests {
 
     #[test]
     fn an_age_is_a_number_and_a_unit_or_none() {
-        let seconds = |text| parse_ttl(text).flatten().map(|ttl| ttl.as_secs());
+        let seconds = |text| parse_age(text).flatten().map(|ttl| ttl.as_secs());
         assert_eq!(seconds("7 days"), Some(604_800));
         assert_eq!(seconds("90min"), Some(5_400));
+        assert_eq!(seconds("7 s"), Some(7));
         assert_eq!(seconds("1 Week"), Some(604_800));
         assert_eq!(seconds("604800 seconds"), Some(604_800));
-        assert_eq!(parse_ttl("NONE"), Some(None));
-        for bad in ["", "7", "days", "0 days", "7 moons", "-1 days", "18446744073709551615 weeks"] {
-            assert_eq!(parse_ttl(bad), None, "{bad}");
+        assert_eq!(parse_age("NONE"), Some(None));
+        for bad in [
+            "",
+            "7",
+            "days",
+            "0 days",
+            "7 moons",
+            "3 hs",
+            "7 econds",
+            "-1 days",
+            "18446744073709551615 weeks",
+        ] {
+            assert_eq!(parse_age(bad), None, "{bad}");
         }
     }
 

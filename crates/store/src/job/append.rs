@@ -25,7 +25,7 @@ impl Driver {
         let mut at = self.at.lock().await;
         if let Some(unsure) = at.unsure.take() {
             let same = unsure.entry().body.entry == entry;
-            let outcome = self.publish(&mut at, unsure).await?;
+            let outcome = self.publish(&mut at, unsure, true).await?;
             if same || outcome != DriveOutcome::Recorded {
                 return Ok(outcome);
             }
@@ -37,13 +37,15 @@ impl Driver {
         let record = JobRecord { state: after(before, &entry), entry };
         invariants::check_entry(Some(before), &record, at.newest.slot.next())?;
         let draft = self.log().draft(Some(&at.newest), record)?;
-        self.publish(&mut at, draft).await
+        self.publish(&mut at, draft, false).await
     }
 
+    /// `resent`: it was sent before, and what became of that is not known.
     async fn publish(
         &self,
         at: &mut MutexGuard<'_, Position>,
         draft: Draft<JobRecord>,
+        resent: bool,
     ) -> Result<DriveOutcome, Error> {
         let log = self.log();
         // Kept before the first try: the caller may drop this future, and what was sent may arrive all the same.
@@ -69,6 +71,11 @@ impl Driver {
                 // The same bytes go to the same slot before anything else does, unless reading proves nothing.
                 at.broken = has_failed_sync(&error).then(|| log.path(draft.entry().slot).to_string());
                 Err(error)
+            }
+            // This try wrote nothing, which says nothing of the earlier one.
+            Err(error) if resent => {
+                let object = log.path(draft.entry().slot).to_string();
+                Err(Error::UnknownOutcome { object, source: Box::new(error) })
             }
             Err(error) => {
                 at.unsure = None;
@@ -100,9 +107,9 @@ fn after(before: &JobState, entry: &JobEntry) -> JobState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::Owner;
     use crate::ids::Digest;
     use crate::job::{JobName, RunOutcome, StartOptions, StartOutcome};
+    use crate::owner::Owner;
     use crate::store::{Store, StoreOptions};
 
     async fn drive(store: &Store, name: &JobName) -> Driver {

@@ -46,10 +46,10 @@ fn only_a_running_run_goes_on(before: Option<&JobState>, entry: &JobEntry) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::Owner;
     use crate::ids::{Digest, DriverId, RunId};
     use crate::job::record::{Epoch, RunOutcome};
     use crate::job::state::Newcomer;
+    use crate::owner::Owner;
 
     fn newcomer(id: u128) -> Newcomer {
         let owner = Owner { host: "host".to_owned(), pid: 1, run: String::new() };

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStore;
 
 use super::name::JobName;
 use super::record::{BegunStep, Epoch, JobEntry, JobRecord, StepRecord};
 use super::state::{JobState, RunStatus};
-use crate::attempt::Owner;
 use crate::error::Error;
 use crate::ids::{Digest, DriverId, RunId, Slot};
 use crate::log::{Entry, Log};
-use crate::store::{Inner, Store};
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
+use crate::owner::Owner;
+use crate::store::{Inner, REQUESTS, Store};
 
 /// Where a job stands, with what is finished of its current run.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,30 +96,25 @@ impl Store {
     /// All jobs that were ever started, by name.
     ///
     /// # Errors
-    /// [`Error::Storage`] if listing failed.
+    /// [`Error::Storage`] if listing failed; [`Error::MissingIdentity`] if there are jobs in what is no store.
     pub async fn jobs(&self) -> Result<Vec<JobName>, Error> {
         let directory = self.inner.layout.jobs();
         let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
         let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
         let names = listed.common_prefixes.iter().filter_map(|path| JobName::parse(path.filename()?).ok());
         let names: Vec<_> = names.collect();
-        futures::stream::iter(names)
-            .map(|name| async move { Ok::<_, Error>(self.was_started(&name).await?.then_some(name)) })
+        let started: Vec<_> = futures::stream::iter(names)
+            .map(|name| async move {
+                Ok::<_, Error>(self.inner.job_log(&name).is_started().await?.then_some(name))
+            })
             .buffered(REQUESTS)
             .try_filter_map(|name| async move { Ok(name) })
             .try_collect()
-            .await
-    }
-
-    async fn was_started(&self, name: &JobName) -> Result<bool, Error> {
-        let first = self.inner.job_log(name).path(Slot(0));
-        match self.inner.objects.head(&first).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => {
-                Ok(self.inner.newest_job_entry(name).await?.is_some())
-            }
-            Err(source) => Err(Error::storage("read", first, source)),
+            .await?;
+        if !started.is_empty() {
+            self.inner.expect_identity().await?;
         }
+        Ok(started)
     }
 
     /// Where a job stands; `None` if it was never started. Reads the current run alone.

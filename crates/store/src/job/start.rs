@@ -11,12 +11,12 @@ use super::read::{FinishedStep, finished_steps};
 use super::record::{JobEntry, JobRecord};
 use super::seat::Seat;
 use super::state::{Holder, JobState, Newcomer, RunStatus};
-use crate::attempt::Owner;
 use crate::error::Error;
 use crate::ids::{Digest, DriverId, RunId, Slot};
 use crate::liveness::{Pulse, SILENCE, Sign};
 use crate::local::LockState;
 use crate::log::{AppendOutcome, Draft, Entry};
+use crate::owner::Owner;
 use crate::store::Store;
 
 /// How a driver starts.

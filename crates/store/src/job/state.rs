@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{BegunStep, Epoch, RunOutcome, StepRecord};
-use crate::attempt::Owner;
 use crate::ids::{Digest, DriverId, RunId, Slot};
+use crate::owner::Owner;
 
 /// Where a job stands after an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::SILENCE;
 use super::pulse::Pulse;
-use crate::attempt::{AttemptRecord, Owner};
+use crate::attempt::AttemptRecord;
 use crate::commit::view::{Fate, View};
 use crate::error::Error;
 use crate::ids::{Slot, Version};
 use crate::local::LockState;
+use crate::owner::Owner;
 use crate::store::Store;
 
 /// What one look at an attempt told.
@@ -52,7 +53,6 @@ pub enum Ending {
 pub struct AttemptWatch {
     store: Store,
     record: AttemptRecord,
-    silence: Duration,
     pulse: Pulse,
     /// The newest entry that did not end the attempt.
     judged: Option<Slot>,
@@ -68,14 +68,7 @@ impl AttemptWatch {
         let (name, attempt) = (&record.checkpoint, record.attempt);
         let lock = record.spec.owner.same_host(me).then(|| layout.lock(name, attempt));
         let pulse = Pulse::new(layout.heartbeat(name, attempt), lock);
-        Self { store: store.clone(), record, silence: SILENCE, pulse, judged: None }
-    }
-
-    /// After how long without a changed heartbeat the owner counts as dead. Default: [`SILENCE`].
-    #[must_use]
-    pub const fn with_silence(mut self, silence: Duration) -> Self {
-        self.silence = silence;
-        self
+        Self { store: store.clone(), record, pulse, judged: None }
     }
 
     /// The attempt.
@@ -98,7 +91,7 @@ impl AttemptWatch {
         if signs.lock == LockState::Free {
             return Ok(Life::Dead { why: Death::LockFree });
         }
-        if signs.quiet >= self.silence {
+        if signs.quiet >= SILENCE {
             return Ok(Life::Dead { why: Death::Silent(signs.quiet) });
         }
         Ok(Life::Alive { quiet: signs.quiet })
@@ -110,7 +103,10 @@ impl AttemptWatch {
     /// [`Error::Storage`] if listing failed.
     pub async fn progress(&self) -> Result<(usize, usize), Error> {
         let complete = self.store.complete_units(&self.record.checkpoint, self.record.attempt).await?;
-        Ok((complete.len(), self.record.spec.unit_plan.units.len()))
+        let all = self.record.spec.unit_plan.units.len();
+        // What is made of an aggregation's states comes on top of the plan's units.
+        let complete = complete.iter().filter(|unit| (unit.0 as usize) < all);
+        Ok((complete.count(), all))
     }
 
     async fn ending(&mut self) -> Result<Option<Ending>, Error> {

@@ -2,8 +2,7 @@
 //!
 //! They prove a death at once, and nothing else: what may be written is decided by the logs alone.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::Path as FilePath;
 
 use object_store::Result;
@@ -49,10 +48,7 @@ impl DurableFileSystem {
 impl Shared {
     fn hold_lock(&self, location: &Path) -> Result<FileLock> {
         let target = self.file(location)?;
-        self.ensure_directory(target.parent().unwrap_or(&self.root))?;
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.open(&target).map_err(at("create", &target))?;
+        let file = self.create_beside(&target, &target)?;
         match file.try_lock() {
             Ok(()) => Ok(FileLock { _file: file }),
             Err(error) => Err(self.give_up(&target, error)),

@@ -21,7 +21,6 @@ mod watch;
 
 use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -56,6 +55,12 @@ pub enum Durability {
     None,
 }
 
+impl Durability {
+    pub(crate) fn is_fsync(&self) -> bool {
+        *self == Self::Fsync
+    }
+}
+
 /// Marks a write as a hint, which need not survive anything.
 #[derive(Clone, Copy, Debug)]
 struct Hint;
@@ -67,7 +72,7 @@ pub(crate) fn hint_options(mode: PutMode) -> PutOptions {
     options
 }
 
-/// An [`ObjectStore`] over a local directory that syncs what it writes.
+/// An [`ObjectStore`] over a local directory that syncs what it writes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DurableFileSystem {
     shared: Arc<Shared>,
@@ -77,13 +82,20 @@ pub struct DurableFileSystem {
 struct Shared {
     root: PathBuf,
     clock: Arc<dyn Clock>,
-    sync: AtomicBool,
+    /// Of this handle and its clones alone: another one at work at the same time may promise more.
+    durability: Durability,
+    known: Arc<Known>,
+}
+
+/// What all handles of a directory know of it, whatever they promise.
+#[derive(Debug, Default)]
+struct Known {
     swept: Mutex<bool>,
     synced: Synced,
     watcher: OnceLock<Arc<dyn DiskWatcher>>,
     /// Lets tests see what happens when the disk does not confirm a directory.
     #[cfg(test)]
-    failing: AtomicBool,
+    failing: std::sync::atomic::AtomicBool,
 }
 
 impl fmt::Display for DurableFileSystem {
@@ -98,19 +110,15 @@ impl DurableFileSystem {
     /// `root` must be absolute, or it moves with the process's working directory.
     #[must_use]
     pub fn new(root: PathBuf, durability: Durability, clock: Arc<dyn Clock>) -> Self {
-        let sync = AtomicBool::new(durability == Durability::Fsync);
-        let (swept, synced) = (Mutex::new(false), Synced::default());
-        let shared = Shared {
-            root,
-            clock,
-            sync,
-            swept,
-            synced,
-            watcher: OnceLock::new(),
-            #[cfg(test)]
-            failing: AtomicBool::new(false),
-        };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Shared { root, clock, durability, known: Arc::default() }) }
+    }
+
+    /// A handle of the same directory whose writes wait for the disk, or do not.
+    #[must_use]
+    pub fn with_durability(&self, durability: Durability) -> Self {
+        let Shared { root, clock, known, .. } = self.shared.as_ref();
+        let (root, clock, known) = (root.clone(), Arc::clone(clock), Arc::clone(known));
+        Self { shared: Arc::new(Shared { root, clock, durability, known }) }
     }
 
     /// The root directory.
@@ -119,30 +127,25 @@ impl DurableFileSystem {
         &self.shared.root
     }
 
-    /// Whether later writes wait for the disk.
-    pub fn set_durability(&self, durability: Durability) {
-        self.shared.sync.store(durability == Durability::Fsync, Ordering::Relaxed);
-    }
-
-    /// Whether writes wait for the disk.
+    /// Whether the writes of this handle wait for the disk.
     #[must_use]
     pub fn durability(&self) -> Durability {
-        if self.shared.sync.load(Ordering::Relaxed) { Durability::Fsync } else { Durability::None }
+        self.shared.durability
     }
 
     #[cfg(test)]
     pub(crate) fn fail_directory_syncs(&self, fail: bool) {
-        self.shared.failing.store(fail, Ordering::Relaxed);
+        self.shared.known.failing.store(fail, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Syncs a directory whose entries up to `mark` were written by others, unless that was done before.
     pub(crate) async fn sync_directory(&self, directory: &Path, mark: u64) -> Result<()> {
-        if self.durability() == Durability::None || self.shared.synced.covers(directory, mark) {
+        if self.durability() == Durability::None || self.shared.known.synced.covers(directory, mark) {
             return Ok(());
         }
         let target = directory.clone();
         self.blocking(move |shared| shared.sync_foreign(&target)).await?;
-        self.shared.synced.remember(directory, mark);
+        self.shared.known.synced.remember(directory, mark);
         Ok(())
     }
 

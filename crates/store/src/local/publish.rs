@@ -1,7 +1,7 @@
 //! Writing: aside first, then under its name.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 
@@ -75,7 +75,7 @@ impl Shared {
         std::fs::remove_file(&target).map_err(at("delete", &target))?;
         self.tell(|| DiskStep::Remove(target.clone()));
         match target.parent() {
-            Some(parent) => self.sync_path(parent),
+            Some(parent) => self.sync_after_removal(parent),
             None => Ok(()),
         }
     }
@@ -83,19 +83,26 @@ impl Shared {
     /// A new file in the target's directory, which is made if it is missing.
     pub(super) fn open_aside(&self, target: &FilePath) -> Result<Aside> {
         let directory = target.parent().unwrap_or(&self.root);
-        self.ensure_directory(directory)?;
         let path = directory.join(format!("{TEMP_PREFIX}{}", self.clock.ulid()));
-        let file = match create_new(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let file = self.create_beside(&path, target)?;
+        self.tell(|| DiskStep::CreateFile(path.clone()));
+        Ok(Aside { file, path, kept: false })
+    }
+
+    /// Creates a new file in the target's directory, which is made if it is missing. A collector may remove it at any
+    /// moment while it is empty, also one that this process knows to be there: then it is made anew.
+    pub(super) fn create_beside(&self, path: &FilePath, target: &FilePath) -> Result<File> {
+        let create = || {
+            self.ensure_directory(target.parent().unwrap_or(&self.root))?;
+            create_new(path).map_err(at("create", target))
+        };
+        match create() {
+            Err(object_store::Error::NotFound { .. }) => {
                 self.forget_directories();
-                self.ensure_directory(directory)?;
-                create_new(&path)
+                create()
             }
             result => result,
         }
-        .map_err(at("create", target))?;
-        self.tell(|| DiskStep::CreateFile(path.clone()));
-        Ok(Aside { file, path, kept: false })
     }
 
     /// Gives a finished file its name, and makes both survive.

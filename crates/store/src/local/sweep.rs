@@ -62,7 +62,7 @@ impl DurableFileSystem {
 impl Shared {
     /// Sweeps once in the life of a process, before its first write. Failures are only traced.
     pub(super) fn sweep_once(&self) {
-        let mut swept = self.swept.lock();
+        let mut swept = self.known.swept.lock();
         if std::mem::replace(&mut *swept, true) || !self.root.is_dir() {
             return;
         }

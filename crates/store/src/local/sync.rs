@@ -5,7 +5,6 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::atomic::Ordering;
 
 use object_store::Result;
 use object_store::path::Path;
@@ -38,7 +37,7 @@ impl Synced {
 
 impl Shared {
     pub(super) fn syncs(&self) -> bool {
-        self.sync.load(Ordering::Relaxed)
+        self.durability.is_fsync()
     }
 
     /// Makes sure that a directory exists, and that its name and those above it are on disk.
@@ -46,7 +45,7 @@ impl Shared {
     /// A directory that is already there may have been made a moment ago by a process that has not synced it, so
     /// the first use of each directory syncs the one above it.
     pub(super) fn ensure_directory(&self, directory: &FilePath) -> Result<()> {
-        if self.synced.directories.lock().contains(directory) {
+        if self.known.synced.directories.lock().contains(directory) {
             return Ok(());
         }
         let parent = directory.parent().filter(|_| directory != self.root);
@@ -58,14 +57,14 @@ impl Shared {
             self.ensure_root()?;
         }
         if self.syncs() {
-            self.synced.directories.lock().insert(directory.to_owned());
+            self.known.synced.directories.lock().insert(directory.to_owned());
         }
         Ok(())
     }
 
     /// Forgets directories, after one turned out to be gone.
     pub(super) fn forget_directories(&self) {
-        self.synced.directories.lock().clear();
+        self.known.synced.directories.lock().clear();
     }
 
     /// The root and what is missing above it. Parents that exist are not ours to sync, but the root's own is.
@@ -91,6 +90,17 @@ impl Shared {
         self.sync_now(directory).map_err(|source| failed_sync(directory, source))
     }
 
+    /// Syncs a directory that a name was taken from. Another collector may have removed it since, when it was empty.
+    pub(super) fn sync_after_removal(&self, directory: &FilePath) -> Result<()> {
+        if !self.syncs() {
+            return Ok(());
+        }
+        match self.sync_now(directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|source| failed_sync(directory, source)),
+        }
+    }
+
     /// Syncs a directory that others have changed. A read-only disk has nothing to sync.
     pub(super) fn sync_foreign(&self, location: &Path) -> Result<()> {
         self.sync_if_possible(&self.resolve(location)?)
@@ -106,7 +116,7 @@ impl Shared {
 
     fn sync_now(&self, directory: &FilePath) -> io::Result<()> {
         #[cfg(test)]
-        if self.failing.load(Ordering::Relaxed) {
+        if self.known.failing.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(io::Error::other("the disk is broken"));
         }
         let opened = File::open(directory)?;

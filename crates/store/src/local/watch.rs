@@ -1,7 +1,9 @@
 //! What is asked of the disk, told to a watcher: so that a test can replay it up to a power cut.
 //!
 //! A change is told after it was made. A sync is told before it begins and after it ended well, because it covers only
-//! what was changed before it began. Unlinking temporary files is not told: nobody reads them.
+//! what was changed before it began. Not told are lock files, the
+//! unlinking of temporary files, also of leftover ones, and the removal of empty directories: no reader relies on them,
+//! nor on their absence.
 
 use std::fmt::Debug;
 use std::path::{Path as FilePath, PathBuf};
@@ -59,14 +61,14 @@ pub trait DiskWatcher: Send + Sync + Debug {
 impl DurableFileSystem {
     /// From now on the watcher is told every step. The first watcher stays.
     pub fn watch(&self, watcher: Arc<dyn DiskWatcher>) {
-        let _ = self.shared.watcher.set(watcher);
+        let _ = self.shared.known.watcher.set(watcher);
     }
 }
 
 impl Shared {
     /// Tells a step, which is only put together if someone watches.
     pub(super) fn tell(&self, step: impl FnOnce() -> DiskStep) {
-        if let Some(watcher) = self.watcher.get() {
+        if let Some(watcher) = self.known.watcher.get() {
             watcher.saw(step());
         }
     }
@@ -85,7 +87,7 @@ impl Shared {
 
     /// Tells the content of a file that was written by other means.
     pub(super) fn tell_content(&self, file: &FilePath) -> Result<()> {
-        if self.watcher.get().is_some() {
+        if self.known.watcher.get().is_some() {
             let bytes = std::fs::read(file).map_err(super::error::at("read", file))?.into();
             self.tell(|| DiskStep::Write { file: file.to_owned(), offset: 0, bytes });
         }

@@ -6,7 +6,7 @@ use crate::ids::{AttemptId, Signature, Slot, Version};
 use crate::manifest::{Manifest, Origin, StoredManifest};
 
 /// How many commits a state remembers by their origin, dropped ones counted.
-pub const RECENT_COMMITS: usize = 64;
+const RECENT_COMMITS: usize = 64;
 
 /// What happened to a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ pub struct LogState {
     pub live: Vec<LiveVersion>,
     /// The last version ever given, dropped ones counted. 0: none yet.
     pub last_version: Version,
-    /// The last [`RECENT_COMMITS`] commits, oldest first, dropped ones counted.
+    /// The last 64 commits, oldest first, dropped ones counted.
     pub recent: Vec<RecentCommit>,
 }
 

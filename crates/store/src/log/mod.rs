@@ -20,9 +20,7 @@ use crate::clock::Clock;
 use crate::local::DurableFileSystem;
 
 pub use append::AppendOutcome;
-pub use checkpoint::{
-    CheckpointEntry, CheckpointRecord, LiveVersion, LogState, RECENT_COMMITS, RecentCommit,
-};
+pub use checkpoint::{CheckpointEntry, CheckpointRecord, LiveVersion, LogState, RecentCommit};
 pub(crate) use checkpoint::{StoredEntry, StoredRecord};
 pub use entry::{Draft, Entry};
 pub(crate) use read::read_object;

@@ -8,9 +8,7 @@ use super::{Entry, Log, LogBody};
 use crate::error::Error;
 use crate::ids::Slot;
 use crate::layout;
-
-/// How many entries are read at once.
-const READS: usize = 32;
+use crate::store::REQUESTS;
 
 /// How far the hint may lag behind before listing is cheaper than probing.
 const PROBES: usize = 16;
@@ -51,6 +49,14 @@ impl<B: LogBody> Log<B> {
         Ok(Some(newest))
     }
 
+    /// Whether anything was ever appended. A log that lost its first entry is not taken for an empty one.
+    ///
+    /// # Errors
+    /// As [`Self::newest`].
+    pub(crate) async fn is_started(&self) -> Result<bool, Error> {
+        Ok(self.exists(Slot(0)).await? || self.newest().await?.is_some())
+    }
+
     /// All entries from `slot` on, each checked to follow the one before it.
     ///
     /// # Errors
@@ -70,7 +76,7 @@ impl<B: LogBody> Log<B> {
     }
 
     async fn read_all(&self, slots: Vec<Slot>) -> Result<Vec<Entry<B>>, Error> {
-        let reads = futures::stream::iter(slots).map(|slot| self.must_read(slot)).buffered(READS);
+        let reads = futures::stream::iter(slots).map(|slot| self.must_read(slot)).buffered(REQUESTS);
         let entries: Vec<Entry<B>> = reads.try_collect().await?;
         for pair in entries.windows(2) {
             self.check_follows(&pair[0], &pair[1])?;
@@ -169,7 +175,11 @@ impl<B: LogBody> Log<B> {
         Ok(whole)
     }
 
-    fn slot_of(&self, location: &Path) -> Result<Slot, Error> {
+    /// The slot of an object in the log's directory.
+    ///
+    /// # Errors
+    /// [`Error::ForeignObject`] if it is no entry.
+    pub(crate) fn slot_of(&self, location: &Path) -> Result<Slot, Error> {
         let mut parts = location.prefix_match(&self.directory).into_iter().flatten();
         let name = parts.next();
         let slot = name.and_then(|name| layout::parse_entry_name(name.as_ref()));

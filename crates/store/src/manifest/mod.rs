@@ -5,12 +5,13 @@ mod identity;
 mod schema;
 mod stored;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CheckpointName, ContentId, Version};
+use crate::ids::{AttemptId, CheckpointName, ContentId, UnitNumber, Version};
+use crate::layout;
 use crate::statistics::ColumnStatistics;
 
 pub use file::DataFile;
@@ -59,6 +60,14 @@ pub struct Manifest {
     pub created_ms: i64,
     /// Program and version that wrote it.
     pub producer: String,
+}
+
+impl Manifest {
+    /// The units that the files belong to, by the files' paths.
+    pub(crate) fn units(&self) -> BTreeSet<(AttemptId, UnitNumber)> {
+        let owned = self.files.iter().filter_map(|file| Some((layout::owner_of(&file.path)?, file.unit)));
+        owned.collect()
+    }
 }
 
 /// One column of a sort order.

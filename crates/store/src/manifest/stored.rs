@@ -107,6 +107,19 @@ impl StoredManifest {
         &self.identity.sources
     }
 
+    /// The side files that it needs.
+    pub(crate) fn side_files(&self) -> Vec<SideFile> {
+        let files = match &self.files {
+            FileList::Side(side) => Some(side.clone()),
+            FileList::Inline(_) => None,
+        };
+        let sources = match &self.identity.sources {
+            StoredSources::Side { objects, .. } => Some(objects.clone()),
+            StoredSources::Inline(_) => None,
+        };
+        files.into_iter().chain(sources).collect()
+    }
+
     pub(crate) const fn options(&self) -> &BTreeMap<String, String> {
         &self.options
     }

@@ -1,5 +1,7 @@
 //! `milepost.json`: whose store this is, and what is needed to read it.
 
+use std::sync::Arc;
+
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -7,6 +9,7 @@ use ulid::Ulid;
 use super::{Inner, Store};
 use crate::create::{Created, create_once};
 use crate::error::Error;
+use crate::local::Durability;
 use crate::log::read_object;
 use crate::probe::probe;
 use crate::sealed::{self, FORMAT};
@@ -59,17 +62,32 @@ impl Inner {
         Err(Error::MissingIdentity { object: self.layout.identity().to_string() })
     }
 
-    async fn ensure_identity(&self) -> Result<(), Error> {
-        if self.id.read().is_some() || self.read_identity().await? {
-            return Ok(());
+    /// Reads `milepost.json`; whether it is there. It may be missing only where nothing was ever written.
+    ///
+    /// # Errors
+    /// [`Error::MissingIdentity`] if checkpoints or jobs are there without it.
+    pub(crate) async fn identity_unless_empty(&self) -> Result<bool, Error> {
+        if self.read_identity().await? {
+            return Ok(true);
         }
         for directory in [self.layout.checkpoints(), self.layout.jobs()] {
             let listed = self.objects.list_with_delimiter(Some(&directory)).await;
             let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-            if !listed.common_prefixes.is_empty() {
-                // Another process may have created the store between the two looks.
-                return self.expect_identity().await;
+            if listed.common_prefixes.is_empty() {
+                continue;
             }
+            // Another process may have created the store between the two looks.
+            return match self.read_identity().await? {
+                true => Ok(true),
+                false => Err(Error::MissingIdentity { object: self.layout.identity().to_string() }),
+            };
+        }
+        Ok(false)
+    }
+
+    async fn ensure_identity(&self) -> Result<(), Error> {
+        if self.id.read().is_some() || self.identity_unless_empty().await? {
+            return Ok(());
         }
         let path = self.layout.identity();
         let stored = StoredIdentity {
@@ -80,9 +98,17 @@ impl Inner {
             producer: PRODUCER.to_owned(),
         };
         let (bytes, _) = sealed::seal(&path, &stored)?;
-        match create_once(self.objects.as_ref(), &path, &bytes).await? {
+        match create_once(self.durable_objects().as_ref(), &path, &bytes).await? {
             Created::Ours => self.take_identity(&bytes),
             Created::Theirs(theirs) => self.take_identity(&theirs),
+        }
+    }
+
+    /// Every handle of the store relies on its identity, so it is synced also by one that syncs nothing else.
+    fn durable_objects(&self) -> Arc<dyn ObjectStore> {
+        match &self.local {
+            Some(local) => Arc::new(local.with_durability(Durability::Fsync)),
+            None => Arc::clone(&self.objects),
         }
     }
 

@@ -27,6 +27,9 @@ pub use drop::DropOutcome;
 pub use identity::PRODUCER;
 pub use overview::{Overview, Overviews, Which};
 
+/// How many small requests are made at once.
+pub(crate) const REQUESTS: usize = 32;
+
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -55,8 +58,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) local: Option<Arc<DurableFileSystem>>,
     url: String,
-    id: RwLock<Option<Ulid>>,
-    ready: OnceCell<()>,
+    id: Arc<RwLock<Option<Ulid>>>,
+    ready: Arc<OnceCell<()>>,
 }
 
 impl Store {
@@ -90,10 +93,16 @@ impl Store {
         Arc::clone(&self.inner.clock)
     }
 
-    /// Whether later writes to a local disk wait for it. No effect on other stores.
-    pub fn set_durability(&self, durability: Durability) {
-        if let Some(local) = &self.inner.local {
-            local.set_durability(durability);
+    /// The same store, by a handle whose writes to a local disk wait for it, or do not. Cheap, and no other handle
+    /// promises less by it. Other stores always wait.
+    #[must_use]
+    pub fn with_durability(&self, durability: Durability) -> Self {
+        match &self.inner.local {
+            Some(local) if local.durability() != durability => {
+                let inner = self.inner.on_disk(local.with_durability(durability));
+                Self { inner: Arc::new(inner) }
+            }
+            _ => self.clone(),
         }
     }
 
@@ -106,6 +115,24 @@ impl Store {
 }
 
 impl Inner {
+    /// The same store on another handle of its disk.
+    fn on_disk(&self, local: DurableFileSystem) -> Self {
+        Self {
+            objects: Arc::new(local.clone()),
+            layout: self.layout.clone(),
+            clock: Arc::clone(&self.clock),
+            local: Some(Arc::new(local)),
+            url: self.url.clone(),
+            id: Arc::clone(&self.id),
+            ready: Arc::clone(&self.ready),
+        }
+    }
+
+    /// What is written by this handle survives a power cut.
+    pub(crate) fn durability(&self) -> Durability {
+        self.local.as_ref().map_or(Durability::Fsync, |local| local.durability())
+    }
+
     pub(crate) fn log(&self, name: &CheckpointName) -> Log<StoredRecord> {
         let (directory, tail) = (self.layout.log(name), self.layout.tail(name));
         Log::new(Arc::clone(&self.objects), directory, tail, Arc::clone(&self.clock))

@@ -83,7 +83,7 @@ impl Store {
         local: Option<Arc<DurableFileSystem>>,
     ) -> Result<Self, Error> {
         let (layout, clock) = (Layout::new(root), options.clock);
-        let (id, ready) = (RwLock::new(None), OnceCell::new());
+        let (id, ready) = (Arc::new(RwLock::new(None)), Arc::new(OnceCell::new()));
         let inner = Inner { objects, layout, clock, local, url, id, ready };
         inner.read_identity().await?;
         Ok(Self { inner: Arc::new(inner) })

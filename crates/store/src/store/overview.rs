@@ -2,14 +2,11 @@
 
 use futures::StreamExt;
 
-use super::Store;
+use super::{REQUESTS, Store};
 use crate::error::Error;
 use crate::ids::CheckpointName;
 use crate::log::{Entry, LiveVersion, StoredRecord};
 use crate::snapshot::Snapshot;
-
-/// How many logs are read side by side.
-const LOGS: usize = 32;
 
 /// Which snapshots an [`Overview`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +50,7 @@ impl Store {
             .into_iter()
             .map(|name| async move { (name.clone(), self.look(name, which).await) })
             .collect();
-        let mut looks = futures::stream::iter(looks).buffered(LOGS);
+        let mut looks = futures::stream::iter(looks).buffered(REQUESTS);
         let mut found = Overviews::default();
         while let Some((name, look)) = looks.next().await {
             match look {

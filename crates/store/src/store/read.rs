@@ -3,16 +3,13 @@
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::Store;
-use crate::error::Error;
+use super::{REQUESTS, Store};
+use crate::error::{Error, contents};
 use crate::ids::{CheckpointName, Signature, Slot, Version};
 use crate::index;
 use crate::log::{CheckpointRecord, Entry, LiveVersion};
 use crate::manifest::DataFile;
 use crate::snapshot::Snapshot;
-
-/// How many small requests are made at once.
-const REQUESTS: usize = 32;
 
 impl Store {
     /// All checkpoints that have a log, by name. All versions of some may be dropped.
@@ -21,34 +18,31 @@ impl Store {
     /// [`Error::Storage`] if listing failed.
     pub async fn checkpoints(&self) -> Result<Vec<CheckpointName>, Error> {
         let names = self.listed_names().await?;
-        let found: Vec<_> = futures::stream::iter(names)
-            .map(|name| async move { Ok::<_, Error>(self.has_log(&name).await?.then_some(name)) })
-            .buffered(REQUESTS)
-            .try_filter_map(|name| async move { Ok(name) })
-            .try_collect()
-            .await?;
+        let found: Vec<_> =
+            futures::stream::iter(names)
+                .map(|name| async move {
+                    Ok::<_, Error>(self.inner.log(&name).is_started().await?.then_some(name))
+                })
+                .buffered(REQUESTS)
+                .try_filter_map(|name| async move { Ok(name) })
+                .try_collect()
+                .await?;
         if !found.is_empty() {
             self.inner.expect_identity().await?;
         }
         Ok(found)
     }
 
-    /// The names that have a folder, whether or not there is a log in it.
-    pub(super) async fn listed_names(&self) -> Result<Vec<CheckpointName>, Error> {
+    /// The names that have a folder, in order, whether or not there is a log in it.
+    pub(crate) async fn listed_names(&self) -> Result<Vec<CheckpointName>, Error> {
         let directory = self.inner.layout.checkpoints();
         let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
         let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
         let names = listed.common_prefixes.iter();
-        Ok(names.filter_map(|path| CheckpointName::parse(path.filename()?).ok()).collect())
-    }
-
-    async fn has_log(&self, name: &CheckpointName) -> Result<bool, Error> {
-        let first = self.inner.log(name).path(Slot(0));
-        match self.inner.objects.head(&first).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(self.inner.newest_entry(name).await?.is_some()),
-            Err(source) => Err(Error::storage("read", first, source)),
-        }
+        let mut names: Vec<_> =
+            names.filter_map(|path| CheckpointName::parse(path.filename()?).ok()).collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// The newest snapshot of a checkpoint; `None` if there is none.
@@ -135,7 +129,7 @@ impl Store {
 
     pub(crate) async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
         let path = self.path_of(name, file);
-        let expected = || format!("{} bytes with checksum {}", file.size, file.checksum);
+        let expected = || contents(file.size, &file.checksum);
         match self.inner.objects.head(&path).await {
             Ok(meta) if meta.size == file.size => Ok(()),
             Ok(meta) => Err(Error::damaged(path, expected(), format!("{} bytes", meta.size))),
@@ -162,7 +156,6 @@ impl Store {
         if found == file.checksum && size == file.size {
             return Ok(());
         }
-        let expected = format!("{} bytes with checksum {}", file.size, file.checksum);
-        Err(Error::damaged(path, expected, format!("{size} bytes with checksum {found}")))
+        Err(Error::damaged(path, contents(file.size, &file.checksum), contents(size, &found)))
     }
 }

@@ -9,6 +9,7 @@ use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader
 use super::finding::Problem;
 use super::report::Damage;
 use super::run::Verifier;
+use crate::error::contents;
 use crate::ids::Checksum;
 use crate::manifest::DataFile;
 
@@ -30,12 +31,12 @@ impl Verifier<'_> {
                 }
                 metadata
             }
-            Err(source) => return Some(Problem::storage(whole(file.size, &file.checksum), &source)),
+            Err(source) => return Some(Problem::storage(contents(file.size, &file.checksum), &source)),
         };
         let mut chunks = metadata.as_ref().map(|metadata| Chunks::of(metadata, file)).unwrap_or_default();
         let found = match self.hash(path, |at, bytes| chunks.feed(at, bytes)).await {
             Ok(found) => found,
-            Err(source) => return Some(Problem::storage(whole(file.size, &file.checksum), &source)),
+            Err(source) => return Some(Problem::storage(contents(file.size, &file.checksum), &source)),
         };
         differing.append(&mut chunks.differing);
         differing.extend(metadata.and_then(|metadata| disagreement(&metadata, file)));
@@ -49,21 +50,21 @@ impl Verifier<'_> {
         }
         match self.hash(path, |_, _| ()).await {
             Ok(found) => judge(size, checksum, found, &[]),
-            Err(source) => Some(Problem::storage(whole(size, checksum), &source)),
+            Err(source) => Some(Problem::storage(contents(size, checksum), &source)),
         }
     }
 
     async fn check_size(&self, path: &Path, size: u64, checksum: &Checksum) -> Option<Problem> {
         let found = match self.store.inner.objects.head(path).await {
             Ok(meta) => meta.size,
-            Err(source) => return Some(Problem::storage(whole(size, checksum), &source)),
+            Err(source) => return Some(Problem::storage(contents(size, checksum), &source)),
         };
         let what = match found.cmp(&size) {
             std::cmp::Ordering::Equal => return None,
             std::cmp::Ordering::Less => Damage::Short,
             std::cmp::Ordering::Greater => Damage::Long,
         };
-        Some(Problem::new(what, whole(size, checksum), format!("{found} bytes")))
+        Some(Problem::new(what, contents(size, checksum), format!("{found} bytes")))
     }
 
     async fn read_footer(&self, path: &Path, file: &DataFile) -> object_store::Result<Bytes> {
@@ -96,19 +97,15 @@ impl Verifier<'_> {
 fn judge(size: u64, checksum: &Checksum, found: (u64, Checksum), differing: &[String]) -> Option<Problem> {
     let parts =
         if differing.is_empty() { String::new() } else { format!("; wrong: {}", differing.join(", ")) };
-    let text = format!("{} bytes with checksum {}{parts}", found.0, found.1);
+    let text = contents(found.0, &found.1) + &parts;
     if found.0 < size {
-        return Some(Problem::new(Damage::Short, whole(size, checksum), text));
+        return Some(Problem::new(Damage::Short, contents(size, checksum), text));
     }
     if found != (size, *checksum) {
-        return Some(Problem::new(Damage::Flipped, whole(size, checksum), text));
+        return Some(Problem::new(Damage::Flipped, contents(size, checksum), text));
     }
     // The file is what was written, and yet not what its manifest says of it.
     (!differing.is_empty()).then(|| Problem::new(Damage::Disagrees, "a file that fits its manifest", text))
-}
-
-fn whole(size: u64, checksum: &Checksum) -> String {
-    format!("{size} bytes with checksum {checksum}")
 }
 
 /// The metadata in a footer whose bytes are those that were written.

@@ -9,7 +9,6 @@ use super::finding::Problem;
 use super::report::Damage;
 use super::run::Verifier;
 use crate::ids::{CheckpointName, Signature, Version};
-use crate::layout;
 use crate::log::LogState;
 
 impl Verifier<'_> {
@@ -31,15 +30,7 @@ impl Verifier<'_> {
     }
 
     async fn verify_hint(&self, meta: &ObjectMeta, states: &BTreeMap<CheckpointName, LogState>) {
-        let parts: Option<Vec<_>> =
-            meta.location.prefix_match(&self.store.inner.layout.indexes()).map(Iterator::collect);
-        let parsed = match parts.as_deref() {
-            Some([signature, hint]) => {
-                Signature::from_hex(signature.as_ref()).zip(layout::parse_index_hint(hint.as_ref()))
-            }
-            _ => None,
-        };
-        let Some((signature, (name, version))) = parsed else {
+        let Some((signature, name, version)) = self.store.inner.layout.parse_hint(&meta.location) else {
             if self.options.name.is_none() {
                 let problem = Problem::new(Damage::Foreign, "an index hint's name", "another name");
                 self.note(&meta.location, problem, None, &[]);

@@ -10,11 +10,8 @@ use super::report::Damage;
 use super::run::Verifier;
 use crate::error::Error;
 use crate::ids::{CheckpointName, Checksum, Slot, Version};
-use crate::layout;
 use crate::log::{Entry, LogState, StoredRecord};
-
-/// How many entries are read at once.
-const READS: usize = 32;
+use crate::store::REQUESTS;
 
 /// What was found on the way through a log.
 #[derive(Default)]
@@ -39,7 +36,7 @@ impl Verifier<'_> {
                 let log = log.clone();
                 async move { (slot, log.read(slot).await) }
             })
-            .buffered(READS);
+            .buffered(REQUESTS);
         while let Some((slot, read)) = reads.next().await {
             self.count(|checked| checked.entries += 1);
             self.add_bytes(sizes.get(&slot).copied().unwrap_or(0));
@@ -72,18 +69,14 @@ impl Verifier<'_> {
                 return None;
             }
         };
+        let log = inner.log(name);
         let mut sizes = BTreeMap::new();
         for meta in listed {
-            let parts: Vec<_> = meta.location.prefix_match(&directory).into_iter().flatten().collect();
-            let slot = match &parts[..] {
-                [name] => layout::parse_entry_name(name.as_ref()),
-                _ => None,
-            };
-            match slot {
-                Some(slot) => {
+            match log.slot_of(&meta.location) {
+                Ok(slot) => {
                     sizes.insert(slot, meta.size);
                 }
-                None => {
+                Err(_) => {
                     let problem = Problem::new(Damage::Foreign, "a log entry's name", "another name");
                     self.note(&meta.location, problem, Some(name), &[]);
                 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use object_store::ObjectStore;
 use parking_lot::Mutex;
 
 use super::finding::Problem;
@@ -10,7 +9,6 @@ use super::progress::Meter;
 use super::report::{Checked, VerifyOptions, VerifyReport};
 use crate::error::Error;
 use crate::ids::CheckpointName;
-use crate::log::LogState;
 use crate::store::Store;
 
 /// A verification under way.
@@ -41,7 +39,7 @@ impl Store {
             verifier.forget_what_was_dropped(&name).await;
             states.insert(name, state);
         }
-        verifier.verify_identity(&states).await;
+        verifier.verify_identity().await;
         verifier.verify_index(&states).await;
         let mut report = verifier.report.into_inner();
         report.findings.sort_by(|a, b| (&a.checkpoint, &a.object).cmp(&(&b.checkpoint, &b.object)));
@@ -54,26 +52,17 @@ impl Verifier<'_> {
         if let Some(name) = &self.options.name {
             return Ok(vec![name.clone()]);
         }
-        let inner = &self.store.inner;
-        let directory = inner.layout.checkpoints();
-        let listed = inner.objects.list_with_delimiter(Some(&directory)).await;
-        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-        let mut names: Vec<_> = listed
-            .common_prefixes
-            .iter()
-            .filter_map(|path| CheckpointName::parse(path.filename()?).ok())
-            .collect();
-        names.sort_unstable();
-        Ok(names)
+        self.store.listed_names().await
     }
 
-    /// `milepost.json` must be there if there is anything else.
-    async fn verify_identity(&self, states: &BTreeMap<CheckpointName, LogState>) {
+    /// `milepost.json` must be there if there is a checkpoint or a job, readable or not.
+    async fn verify_identity(&self) {
         let path = self.store.inner.layout.identity();
-        match self.store.inner.read_identity().await {
-            Ok(true) => {}
-            Ok(false) if states.is_empty() => {}
-            Ok(false) => self.note(&path, Problem::missing("the store's identity"), None, &[]),
+        match self.store.inner.identity_unless_empty().await {
+            Ok(_) => {}
+            Err(Error::MissingIdentity { .. }) => {
+                self.note(&path, Problem::missing("the store's identity"), None, &[]);
+            }
             Err(error) => {
                 let problem = self.problem_of(&path, error).await;
                 self.note(&path, problem, None, &[]);

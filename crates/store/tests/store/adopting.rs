@@ -3,8 +3,8 @@
 use std::collections::btree_map::Entry;
 
 use milepost_store::{
-    Adoptable, Attempt, AttemptSpec, CommitOutcome, Digest, Error, Manifest, Receipt, Snapshot, Store,
-    UnitNumber, choose_units,
+    Adoptable, Attempt, AttemptSpec, CommitOutcome, Digest, Durability, Error, Manifest, Receipt, Snapshot,
+    Store, UnitNumber, choose_units,
 };
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -81,6 +81,28 @@ async fn a_resumer_computes_only_what_is_missing() {
     assert_eq!(computed, [1]);
     commit_it(&resumer, manifest).await;
     assert_whole(&store).await;
+}
+
+/// A power cut may tear what the dead attempt wrote, also after another one committed it.
+#[tokio::test]
+async fn what_was_not_synced_is_adopted_only_by_those_who_do_not_sync() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path().to_str().unwrap(), options()).await.unwrap();
+    let quick = store.with_durability(Durability::None);
+    let dead = begin(&quick).await;
+    write(&dead, 0).await;
+    let careful = begin(&store).await;
+    assert_eq!(sources(&careful.adoptable().await.unwrap()), []);
+    write(&careful, 1).await;
+    let careless = begin(&quick).await;
+    let found = sources(&careless.adoptable().await.unwrap());
+    assert_eq!(found, [(dead.id(), vec![0]), (careful.id(), vec![1])]);
+    let text = |attempt: &Attempt| {
+        let path = format!("checkpoints/trips/attempts/{}/attempt.json", attempt.id());
+        std::fs::read_to_string(root.path().join(path)).unwrap()
+    };
+    assert!(text(&dead).contains("\"durability\": \"none\""));
+    assert!(!text(&careful).contains("durability"), "as it always was");
 }
 
 /// Garbage collection closes the dead attempt after its units were adopted and before the commit.

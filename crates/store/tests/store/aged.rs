@@ -13,10 +13,11 @@ use milepost_store::{
     Attempt, CommitOutcome, DataFile, GcOptions, GcReport, MAX_INLINE, Manifest, SourceObject, SourceVersion,
     Store,
 };
-use milepost_testkit::{FaultStore, ManualClock, Operation, StampedStore};
+use milepost_testkit::{Fault, FaultStore, ManualClock, Operation, Rule, StampedStore};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::task::JoinHandle;
 
 use crate::support::*;
 
@@ -115,6 +116,14 @@ pub async fn adopted(store: &Store) -> (Attempt, Attempt, Manifest) {
 /// A commit whose list of source objects is so long that it lies in a side file.
 pub async fn commit_long(store: &Store) -> Attempt {
     let (attempt, mut manifest) = staged(store, "long", &[1]).await.unwrap();
+    manifest.identity.sources = vec![long_source()];
+    let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    attempt
+}
+
+/// A source whose list of objects needs a side file.
+pub fn long_source() -> SourceVersion {
     let object = |index: u64| SourceObject {
         path: format!("raw/{index}.csv"),
         size: index,
@@ -124,16 +133,13 @@ pub async fn commit_long(store: &Store) -> Attempt {
         mtime_ns: None,
         ctime_ns: None,
     };
-    manifest.identity.sources = vec![SourceVersion {
+    SourceVersion {
         name: "raw".to_owned(),
         kind: "files".to_owned(),
         digest: None,
         objects: (0..=MAX_INLINE as u64).map(object).collect(),
         note: None,
-    }];
-    let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
-    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
-    attempt
+    }
 }
 
 /// Waits until a request of this kind was made for a path with `text` in it.
@@ -141,6 +147,26 @@ pub async fn until_asked(faults: &FaultStore, operation: Operation, text: &str) 
     while faults.count(operation, text) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Begins something on a store of its own, whose first request of this kind for such a path is slow. Comes back once that
+/// request is on its way, so that what the caller does next comes before it.
+pub async fn beside_slow<F>(
+    faults: &FaultStore,
+    operation: Operation,
+    text: &str,
+    work: impl FnOnce(Store) -> F,
+) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    faults.add(Rule::on(operation, Fault::Delay(Duration::from_millis(300))).path(text).times(1));
+    let store = on(faults).await;
+    // Earlier ones do not count.
+    faults.forget_calls();
+    let working = tokio::spawn(work(store));
+    until_asked(faults, operation, text).await;
+    working
 }
 
 /// A commit with options, as `CHECKPOINT … WITH (…)` records them.

@@ -3,11 +3,12 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use milepost_store::{Durability, DurableFileSystem, Store, StoreOptions};
+use milepost_store::{DiskStep, DiskWatcher, Durability, DurableFileSystem, Store, StoreOptions, Version};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
@@ -274,10 +275,90 @@ async fn without_durability_everything_still_works() {
     let options = StoreOptions { durability: Durability::None, ..options() };
     let store = Store::open(root.path().to_str().unwrap(), options).await.unwrap();
     let snapshot = commit(&store, "1", &[1, 2]).await;
-    store.set_durability(Durability::Fsync);
+    let store = store.with_durability(Durability::Fsync);
     commit(&store, "2", &[3]).await;
     assert_eq!(read_ids(&store, &snapshot).await, [1, 2]);
     assert_eq!(versions(&store).await, [1, 2]);
+}
+
+/// A collector that removes a directory as soon as it is empty: an attempt's that was just made, once, and any whose
+/// last file goes.
+#[derive(Debug, Default)]
+struct Rival {
+    done: AtomicBool,
+}
+
+impl DiskWatcher for Rival {
+    fn saw(&self, step: DiskStep) {
+        let directory = match &step {
+            DiskStep::Remove(path) => path.parent(),
+            DiskStep::MakeDirectory(path) if !self.done.swap(true, Ordering::SeqCst) => Some(path.as_path()),
+            _ => None,
+        };
+        if let Some(directory) = directory {
+            let _ = std::fs::remove_dir(directory);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_may_lose_its_directory_to_another_collector() {
+    let root = tempfile::tempdir().unwrap();
+    let store = disk(root.path());
+    create(&store, "a/b/1", "x").await.unwrap();
+    store.watch(Arc::new(Rival::default()));
+    store.delete(&Path::from("a/b/1")).await.unwrap();
+    assert!(!root.path().join("a/b").exists());
+}
+
+/// Without its lock an owner that died would be waited for.
+#[tokio::test]
+async fn an_attempt_has_its_lock_although_a_collector_removed_its_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path().to_str().unwrap(), options()).await.unwrap();
+    commit(&store, "1", &[1]).await;
+    store.watch_disk(Arc::new(Rival::default()));
+    let attempt = store.begin(&name(), spec(signature("2"))).await.unwrap();
+    let lock = root.path().join(format!("checkpoints/trips/attempts/{}/lock", attempt.id()));
+    assert!(lock.exists());
+}
+
+#[derive(Debug, Default)]
+struct Syncs(AtomicUsize);
+
+impl DiskWatcher for Syncs {
+    fn saw(&self, step: DiskStep) {
+        if matches!(step, DiskStep::SyncEnds(_)) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A statement that asks for no durability, between others of the same process that rely on it.
+#[tokio::test]
+async fn a_handle_without_durability_takes_none_from_others() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path().to_str().unwrap(), options()).await.unwrap();
+    commit(&store, "1", &[1]).await;
+    let syncs = Arc::new(Syncs::default());
+    store.watch_disk(Arc::clone(&syncs) as Arc<dyn DiskWatcher>);
+    let quick = store.with_durability(Durability::None);
+    commit(&quick, "2", &[2]).await;
+    assert_eq!(syncs.0.load(Ordering::SeqCst), 0);
+    let _ = store.drop_version(&name(), Version(1)).await.unwrap();
+    assert!(syncs.0.load(Ordering::SeqCst) > 0, "the drop is on disk");
+}
+
+/// Every later handle relies on it.
+#[tokio::test]
+async fn the_identity_is_synced_also_without_durability() {
+    let root = tempfile::tempdir().unwrap();
+    let options = StoreOptions { durability: Durability::None, ..options() };
+    let store = Store::open(root.path().to_str().unwrap(), options).await.unwrap();
+    let syncs = Arc::new(Syncs::default());
+    store.watch_disk(Arc::clone(&syncs) as Arc<dyn DiskWatcher>);
+    store.prepare_write().await.unwrap();
+    assert!(syncs.0.load(Ordering::SeqCst) > 0);
 }
 
 #[tokio::test]

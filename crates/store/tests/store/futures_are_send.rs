@@ -2,7 +2,7 @@
 
 use milepost_store::{
     Attempt, AttemptWatch, CommitDraft, CommitJudge, DataFileWriter, Driver, GcOptions, Receipt, RunOutcome,
-    Snapshot, Store, Unreadable, VerifyOptions, Version, Which,
+    Snapshot, Store, VerifyOptions, Version, Which,
 };
 
 use crate::job_support::*;
@@ -51,7 +51,7 @@ fn of_others_and_jobs(store: &Store, attempt: &Attempt, mut watch: AttemptWatch,
     let trips = name();
     sends(attempt.earlier());
     sends(attempt.adoptable());
-    sends(store.open_attempts(&trips, Unreadable::Skip));
+    sends(store.open_attempts(&trips));
     sends(store.receipts(&trips, attempt.id()));
     sends(watch.look());
     sends(watch.progress());

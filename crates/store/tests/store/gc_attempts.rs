@@ -6,7 +6,7 @@ use milepost_store::gc::{AbandonReason, Abandoned, KeptReason};
 use milepost_store::{
     CheckpointName, CommitOutcome, DropOutcome, Error, GcOptions, StoreTime, VerifyOptions, Version,
 };
-use milepost_testkit::{Fault, Operation, Rule};
+use milepost_testkit::Operation;
 
 use crate::aged::*;
 use crate::support::*;
@@ -73,10 +73,10 @@ async fn a_commit_that_arrives_after_the_close_does_not_count() {
     let aged = aged().await;
     let (attempt, manifest) = staged(&aged.store, "a", &[1]).await.unwrap();
     aged.clock.advance(DEATH);
-    let slow = Fault::Delay(Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
-    let committing = tokio::spawn(async move { attempt.commit(draft(manifest), &Unchanged).await });
-    until_asked(&aged.faults, Operation::Put, "/log/").await;
+    let committing = beside_slow(&aged.faults, Operation::Put, "/log/", |_| async move {
+        attempt.commit(draft(manifest), &Unchanged).await
+    })
+    .await;
     let report = aged.collect_with(no_grace()).await;
     assert_eq!(garbage(&report).abandoned.len(), 1);
     assert_eq!(committing.await.unwrap().unwrap(), CommitOutcome::Closed);

@@ -5,9 +5,9 @@ use std::path::{Path as FilePath, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use milepost_store::{Durability, DurableFileSystem, GcOptions, Store, VerifyOptions, Version};
-use milepost_testkit::{Fault, FaultStore, Operation, Rule};
+use milepost_testkit::{FaultStore, Operation};
 
-use crate::aged::{no_grace, until_asked};
+use crate::aged::{beside_slow, no_grace};
 use crate::support::*;
 
 const HOUR: u64 = 3600;
@@ -121,10 +121,10 @@ async fn deleting_what_is_gone_is_no_error() {
     let store = on(&faults).await;
     let (attempt, _) = staged(&store, "1", &[1]).await.unwrap();
     attempt.abandon().await.unwrap();
-    let slow = Fault::Delay(Duration::from_millis(300));
-    faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
-    let collecting = tokio::spawn(async move { store.collect_garbage(no_grace()).await });
-    until_asked(&faults, Operation::Delete, "/unit-00000-").await;
+    let collecting = beside_slow(&faults, Operation::Delete, "/unit-00000-", |store| async move {
+        store.collect_garbage(no_grace()).await
+    })
+    .await;
     let rows = names(root.path()).into_iter().find(|name| name.ends_with(".parquet")).unwrap();
     std::fs::remove_file(root.path().join(rows)).unwrap();
     let report = collecting.await.unwrap().unwrap();

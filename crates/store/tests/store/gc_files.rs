@@ -1,7 +1,7 @@
 //! Which files a collection deletes, and when.
 
 use milepost_store::gc::{AbandonReason, KeptReason};
-use milepost_store::{CommitOutcome, DropOutcome, GcOptions, MAX_INLINE, StoreTime, Version};
+use milepost_store::{CommitOutcome, DropOutcome, Error, GcOptions, MAX_INLINE, StoreTime, Version};
 use milepost_testkit::{Fault, Operation, Rule};
 
 use crate::aged::*;
@@ -128,11 +128,10 @@ async fn a_commit_just_before_the_close_keeps_its_files() {
     let aged = aged().await;
     let (dead, resumer, manifest) = adopted(&aged.store).await;
     aged.clock.advance(HOUR);
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(no_grace()).await });
-    until_asked(&aged.faults, Operation::Put, "/log/").await;
+    let collecting = beside_slow(&aged.faults, Operation::Put, "/log/", |store| async move {
+        store.collect_garbage(no_grace()).await
+    })
+    .await;
     let outcome = resumer.commit(draft(manifest), &Unchanged).await.unwrap();
     assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
     let report = collecting.await.unwrap().unwrap();
@@ -200,11 +199,10 @@ async fn what_comes_while_an_attempt_is_emptied_keeps_its_record() {
     let (attempt, _) = staged(&aged.store, "a", &[1]).await.unwrap();
     attempt.abandon().await.unwrap();
     aged.clock.advance(DAY);
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Delete, slow).path("/unit-00000-").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    until_asked(&aged.faults, Operation::Delete, "/unit-00000-").await;
+    let collecting = beside_slow(&aged.faults, Operation::Delete, "/unit-00000-", |store| async move {
+        store.collect_garbage(GcOptions::default()).await
+    })
+    .await;
     write_file(&attempt, 1, &[2]).await.unwrap();
     let report = collecting.await.unwrap().unwrap();
     assert_eq!(why_kept(&report, "attempt.json"), Some(KeptReason::Describes));
@@ -274,6 +272,31 @@ async fn side_files_live_as_long_as_their_commit() {
     assert_eq!(aged.left(&attempt).await, [""; 0]);
     // The drop is long over, so that nobody needs the list any more.
     assert!(aged.collect().await.is_complete());
+}
+
+/// The list of a commit that was turned away because adopted units were closed: the second try wrote its own.
+#[tokio::test]
+async fn a_side_file_that_no_commit_names_goes_although_its_snapshot_is_there() {
+    let aged = aged().await;
+    let (dead, resumer, mut first) = adopted(&aged.store).await;
+    first.identity.sources = vec![long_source()];
+    dead.abandon().await.unwrap();
+    let refused = resumer.commit(draft(first.clone()), &Unchanged).await;
+    assert!(matches!(refused, Err(Error::UnitsClosed { .. })), "{refused:?}");
+    let own = write_unit(&resumer, 0, &[1]).await.unwrap();
+    let mut second = manifest(signature("a"), [own.files, first.files[1..].to_vec()].concat());
+    second.identity.sources = first.identity.sources;
+    let outcome = resumer.commit(draft(second), &Unchanged).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+    let lists = async || aged.left(&resumer).await.iter().filter(|name| name.starts_with("sources-")).count();
+    assert_eq!(lists().await, 2);
+    for _ in 0..2 {
+        aged.clock.advance(DAY);
+        aged.collect().await;
+    }
+    assert_eq!(lists().await, 1);
+    let snapshot = aged.store.newest(&name()).await.unwrap().unwrap();
+    assert_eq!(read_ids(&aged.store, &snapshot).await, [1, 2]);
 }
 
 #[tokio::test]

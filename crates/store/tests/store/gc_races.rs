@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use milepost_store::{Attempt, GcOptions, Manifest, VerifyOptions, Version};
-use milepost_testkit::{Fault, Operation, Rule};
+use milepost_testkit::Operation;
 
 use crate::aged::*;
 use crate::support::*;
@@ -53,11 +53,10 @@ async fn a_list_that_another_collector_deleted_is_not_missed() {
     commit_long(&aged.store).await;
     let _ = aged.store.drop_version(&name(), Version(1)).await.unwrap();
     aged.clock.advance(DAY);
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Get, slow).path("/sources-").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    until_asked(&aged.faults, Operation::Get, "/sources-").await;
+    let collecting = beside_slow(&aged.faults, Operation::Get, "/sources-", |store| async move {
+        store.collect_garbage(GcOptions::default()).await
+    })
+    .await;
     assert!(aged.collect().await.deleted().count() > 0);
     let report = collecting.await.unwrap().unwrap();
     assert!(report.is_complete(), "{report:?}");

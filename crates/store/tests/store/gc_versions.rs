@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use milepost_store::gc::{DropReason, DroppedVersion};
 use milepost_store::{GcOptions, Version};
-use milepost_testkit::{Fault, Operation, Rule};
+use milepost_testkit::Operation;
 
 use crate::aged::*;
 use crate::support::*;
@@ -128,11 +128,10 @@ async fn what_is_too_many_is_judged_again_after_a_lost_slot() {
         commit_with(&aged.store, text, &[]).await;
     }
     aged.clock.advance(DAY);
-    let slow = Fault::Delay(Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    until_asked(&aged.faults, Operation::Put, "/log/").await;
+    let collecting = beside_slow(&aged.faults, Operation::Put, "/log/", |store| async move {
+        store.collect_garbage(GcOptions::default()).await
+    })
+    .await;
     let other = beside(&aged.faults).await;
     assert!(matches!(
         other.drop_version(&name(), Version(3)).await.unwrap(),
@@ -151,11 +150,10 @@ async fn nothing_is_dropped_below_a_newer_commit_than_the_one_that_was_looked_at
         commit_with(&aged.store, text, &[]).await;
     }
     aged.clock.advance(DAY);
-    let slow = Fault::Delay(Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Put, slow).path("/log/").times(1));
-    let collector = on(&aged.faults).await;
-    let collecting = tokio::spawn(async move { collector.collect_garbage(GcOptions::default()).await });
-    until_asked(&aged.faults, Operation::Put, "/log/").await;
+    let collecting = beside_slow(&aged.faults, Operation::Put, "/log/", |store| async move {
+        store.collect_garbage(GcOptions::default()).await
+    })
+    .await;
     commit_with(&beside(&aged.faults).await, "4", &[("keep_versions", "9")]).await;
     let report = collecting.await.unwrap().unwrap();
     assert_eq!(dropped(&report), [0; 0]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milepost_store::{BegunStep, Driver, Error, RunOutcome, RunStatus, StepKind, Store};
+use milepost_store::{BegunStep, Driver, Error, RunOutcome, RunStatus, StepKind, Store, VerifyOptions};
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -63,6 +63,25 @@ async fn an_entry_of_unknown_outcome_is_settled_before_the_next() {
         recorded(driver.step(step(1)).await);
         assert_eq!(finished(&store).await, [0, 1]);
         assert_eq!(entries(&store).await, 3, "arrived: {arrives}");
+    }
+}
+
+/// The entry is in the log, and nobody told. A second try that is certainly not written says nothing of the first.
+#[tokio::test]
+async fn an_entry_of_unknown_outcome_stays_unknown_when_a_second_try_is_refused() {
+    for refusal in [Fault::FillDisk, Fault::Forbid] {
+        let (store, faults) = faulty().await;
+        let driver = drive(&store).await;
+        faults.add(Rule::on(Operation::Put, Fault::LoseReply).path("/log/").times(ALL_TRIES));
+        faults.add(Rule::on(Operation::Get, Fault::Refuse).path("/log/").times(ALL_TRIES));
+        let told = driver.step(step(0)).await;
+        assert!(matches!(told, Err(Error::UnknownOutcome { .. })), "{told:?}");
+        faults.heal();
+        faults.add(Rule::on(Operation::Put, refusal).path("/log/").times(1));
+        let told = driver.step(step(0)).await;
+        assert!(matches!(told, Err(Error::UnknownOutcome { .. })), "{told:?}");
+        recorded(driver.step(step(1)).await);
+        assert_eq!(finished(&store).await, [0, 1]);
     }
 }
 
@@ -207,6 +226,11 @@ async fn jobs_without_the_stores_identity_are_no_empty_store() {
     let store = beside(&faults).await;
     let error = store.open_job(&job()).await.unwrap_err();
     assert!(matches!(error, Error::MissingIdentity { .. }), "{error}");
+    let error = store.jobs().await.unwrap_err();
+    assert!(matches!(error, Error::MissingIdentity { .. }), "{error}");
+    let report = store.verify(VerifyOptions::default()).await.unwrap();
+    let found: Vec<_> = report.findings.iter().map(|finding| finding.object.as_str()).collect();
+    assert_eq!(found, ["root/milepost.json"]);
     let error = store.begin(&name(), spec(signature("a"))).await.unwrap_err();
     assert!(matches!(error, Error::MissingIdentity { .. }), "{error}");
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milepost_store::{
-    Attempt, AttemptSpec, AttemptWatch, Death, Ending, Life, Owner, SILENCE, Store, Unreadable, Version,
+    Attempt, AttemptSpec, AttemptWatch, Death, Ending, Life, Owner, SILENCE, Store, Version,
 };
 use milepost_testkit::{Fault, Operation, Rule};
 
@@ -228,7 +228,7 @@ async fn a_killed_process_leaves_its_lock_free() {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.contains("begun")), "the child begins an attempt");
     let store = on_disk(root.path()).await;
-    let records = store.open_attempts(&name(), Unreadable::Refuse).await.unwrap();
+    let records = store.open_attempts(&name()).await.unwrap();
     let mut watch = AttemptWatch::new(&store, records[0].clone(), &Owner::here("parent"));
     let alive = watch.look().await.unwrap();
     child.kill().unwrap();

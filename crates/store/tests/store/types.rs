@@ -94,18 +94,9 @@ fn nested_types(inner: &DataType) -> Vec<DataType> {
 }
 
 fn dictionaries() -> Vec<DataType> {
-    let keys = [
-        DataType::Int8,
-        DataType::Int16,
-        DataType::Int32,
-        DataType::Int64,
-        DataType::UInt8,
-        DataType::UInt16,
-        DataType::UInt32,
-        DataType::UInt64,
-    ];
+    let keys = plain_types().into_iter().filter(DataType::is_integer);
     let mut types: Vec<_> =
-        keys.into_iter().map(|key| DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))).collect();
+        keys.map(|key| DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))).collect();
     for value in plain_types() {
         types.push(DataType::Dictionary(Box::new(DataType::Int32), Box::new(value)));
     }

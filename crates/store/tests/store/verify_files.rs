@@ -235,11 +235,10 @@ async fn what_is_dropped_meanwhile_is_no_damage() {
     let snapshot = commit(&aged.store, "1", &[1]).await;
     commit(&aged.store, "2", &[2]).await;
     let path = aged.store.path_of(&name(), &snapshot.manifest.files[0]);
-    let slow = Fault::Delay(std::time::Duration::from_millis(300));
-    aged.faults.add(Rule::on(Operation::Get, slow).path(path.as_ref()).times(1));
-    let verifier = on(&aged.faults).await;
-    let verifying = tokio::spawn(async move { verifier.verify(VerifyOptions::default()).await });
-    until_asked(&aged.faults, Operation::Get, path.as_ref()).await;
+    let verifying = beside_slow(&aged.faults, Operation::Get, path.as_ref(), |store| async move {
+        store.verify(VerifyOptions::default()).await
+    })
+    .await;
     let _ = aged.store.drop_version(&name(), Version(1)).await.unwrap();
     aged.collect_with(no_grace()).await;
     let report = verifying.await.unwrap().unwrap();
