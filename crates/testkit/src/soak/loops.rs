@@ -82,7 +82,7 @@ pub const LOOPS: &[Loop] = &[
         name: "kills",
         unit: "kills of a job's process",
         short: 12,
-        full: 400,
+        full: 550,
         batch: PROCESSES,
         run: |seeds| run_kills(&Program::beside()?, seeds),
     },
