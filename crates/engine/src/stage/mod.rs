@@ -1,5 +1,6 @@
 //! A stage runs a plan and writes its rows as one attempt: every unit its own files and receipt, then one commit.
 
+mod encodings;
 mod guard;
 mod judge;
 mod manifest;

@@ -11,8 +11,9 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use futures::StreamExt;
 use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, stored_schema};
 use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
+use super::encodings::choose;
 use super::progress::StageCounters;
 use super::units::Part;
 use crate::config::{Codec, Compression};
@@ -57,9 +58,6 @@ impl UnitWriter {
         let mut reservation = consumer.register(&self.pool);
         let mut files: Vec<DataFile> = Vec::new();
         let mut open: Option<DataFileWriter> = None;
-        if keep_empty {
-            open = Some(self.open(unit)?);
-        }
         while let Some(batch) = rows.next().await {
             let batch = self.restore(&batch?)?;
             if batch.num_rows() == 0 {
@@ -67,7 +65,7 @@ impl UnitWriter {
             }
             let writer = match &mut open {
                 Some(writer) => writer,
-                None => open.insert(self.open(unit)?),
+                None => open.insert(self.open(unit, &batch)?),
             };
             let before = writer.bytes_written();
             writer.write(&batch).await.map_err(store_error)?;
@@ -80,6 +78,9 @@ impl UnitWriter {
                 files.push(full.finish().await.map_err(store_error)?);
             }
             tokio::task::consume_budget().await;
+        }
+        if open.is_none() && files.is_empty() && keep_empty {
+            open = Some(self.open(unit, &RecordBatch::new_empty(Arc::clone(&self.schema)))?);
         }
         if let Some(last) = open.take() {
             let before = last.bytes_written();
@@ -115,9 +116,12 @@ impl UnitWriter {
         }
     }
 
-    fn open(&self, unit: UnitNumber) -> Result<DataFileWriter> {
-        let properties = writer_properties(self.compression)?;
-        DataFileWriter::create(&self.attempt, unit, stored_schema(&self.schema), properties)
+    /// Begins a file, whose first rows are `first`.
+    fn open(&self, unit: UnitNumber, first: &RecordBatch) -> Result<DataFileWriter> {
+        let stored = stored_schema(&self.schema);
+        let named = RecordBatch::try_new(Arc::clone(&stored), first.columns().to_vec())?;
+        let properties = choose(writer_properties(self.compression)?, &named).build();
+        DataFileWriter::create(&self.attempt, unit, stored, properties)
             .and_then(|writer| writer.ordered(self.ordered))
             .map_err(store_error)
     }
@@ -145,7 +149,7 @@ impl UnitWriter {
     }
 }
 
-fn writer_properties(compression: Compression) -> Result<WriterProperties> {
+fn writer_properties(compression: Compression) -> Result<WriterPropertiesBuilder> {
     let codec = match compression {
         Compression::Fast | Compression::Codec(Codec::Snappy) => ParquetCompression::SNAPPY,
         Compression::Small | Compression::Codec(Codec::Zstd) => {
@@ -156,5 +160,5 @@ fn writer_properties(compression: Compression) -> Result<WriterProperties> {
         Compression::Codec(Codec::Gzip) => ParquetCompression::GZIP(GzipLevel::try_new(6)?),
         Compression::Codec(Codec::Brotli) => ParquetCompression::BROTLI(BrotliLevel::try_new(1)?),
     };
-    Ok(WriterProperties::builder().set_compression(codec).set_created_by(crate::PRODUCER.to_string()).build())
+    Ok(WriterProperties::builder().set_compression(codec).set_created_by(crate::PRODUCER.to_string()))
 }

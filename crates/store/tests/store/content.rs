@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int8Type, Int64Type, Schema, SchemaRef};
-use milepost_store::{ContentHasher, ContentId, ContentPart, SortField};
+use milepost_store::{CONTENT_SCHEME, ContentHasher, ContentId, ContentPart, SortField};
 
 use crate::support::*;
 
@@ -204,7 +204,7 @@ fn contents_that_cannot_be_compared_have_no_common_identity() {
     assert_eq!(ContentId::combine(&schema(), &[], &[unordered, ordered]), None);
     let unknown = ContentPart { digest: None, ..unordered };
     assert_eq!(ContentId::combine(&schema(), &[], &[unknown]), None);
-    let newer = ContentPart { scheme: 2, ..unordered };
+    let newer = ContentPart { scheme: CONTENT_SCHEME + 1, ..unordered };
     assert_eq!(ContentId::combine(&schema(), &[], &[newer]), None);
     let (a, b) = (ContentId::unique(ulid::Ulid::from(1)), ContentId::unique(ulid::Ulid::from(2)));
     assert_ne!(a, b);
