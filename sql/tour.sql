@@ -97,7 +97,7 @@ SELECT checkpoint, source, kind FROM milepost.lineage ORDER BY checkpoint, sourc
 SELECT f.checkpoint, count(*) AS files, sum(f.bytes) AS bytes FROM milepost.files f GROUP BY f.checkpoint ORDER BY 1;
 SELECT checkpoint, version, determinism, reusable FROM milepost.snapshots ORDER BY checkpoint, version;
 
--- 12. A setting holds for the session. Switched off, the same statements run as if there were no checkpoints.
+-- 12. A setting holds for the session: here stale checkpoints are refused, and this one is fresh.
 SET milepost.on_stale = 'error';
 SELECT count(*) AS months FROM by_month;
 RESET milepost.on_stale;

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::catalog::DynamicFileCatalog;
+use async_trait::async_trait;
+use datafusion::catalog::{DynamicFileCatalog, TableProvider, UrlTableFactory};
 use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
@@ -178,12 +179,25 @@ fn read_files_by_name(session: &Session) {
     let files = Arc::new(DynamicListTableFactory::default());
     let factory = Arc::clone(&files);
     let catalogs = Arc::clone(session.context().state_ref().read().catalog_list());
+    let factory = Arc::new(FilesOnly(factory));
     session.context().register_catalog_list(Arc::new(DynamicFileCatalog::new(catalogs, factory)));
     files.session_store().with_state(session.context().state_weak_ref());
 
     let catalogs = Arc::clone(session.context().state_ref().read().catalog_list());
     let remote = DynamicObjectStoreCatalog::new(catalogs, session.context().state_weak_ref());
     session.context().register_catalog_list(Arc::new(remote));
+}
+
+/// Files by what can only be a path or URL. A plain name is a table's: a folder that happens to have it must not stand in for
+/// a table that is missing, least of all when a stored definition is run again.
+#[derive(Debug)]
+struct FilesOnly(Arc<DynamicListTableFactory>);
+
+#[async_trait]
+impl UrlTableFactory for FilesOnly {
+    async fn try_new(&self, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if url.contains(['/', '.', '\\', ':', '~']) { self.0.try_new(url).await } else { Ok(None) }
+    }
 }
 
 fn register_functions(session: &Session) {

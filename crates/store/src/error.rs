@@ -309,7 +309,7 @@ fn remedy(object: &str) -> &'static str {
     if is_entry {
         "restore it, or go on under another name"
     } else {
-        "restore it or compute the snapshot again"
+        "restore it, or compute the snapshot again with FORCE"
     }
 }
 

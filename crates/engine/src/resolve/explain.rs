@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
+use super::freshness::to_refresh;
 use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::{Mode, Resolved, Resolver, replace};
 use crate::context::Milepost;
@@ -84,6 +85,10 @@ pub(crate) async fn explain_checkpoint(
             return Ok(vec![said(&Verdict::Write(vec![format!("below it, {inner}")]))]);
         }
     };
+    // As the statement itself would, this fails or leaves a notice where stale checkpoints are read.
+    if let Some(stale) = to_refresh(&resolver.making(Some(name)), &plan).await?.first() {
+        return Ok(vec![said(&Verdict::Write(vec![format!("{} is stale and refreshed first", stale.name)]))]);
+    }
     let prepared = Prepared::of(&resolver, request, plan).await?;
     let mut shown = vec![said(&prepared.verdict)];
     if let Verdict::Write(_) = prepared.verdict {

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::config::ConfigField;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::execution::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
@@ -24,6 +25,7 @@ use crate::config::OnStale;
 use crate::context::{Milepost, settings};
 use crate::error::Error;
 use crate::identity::identify;
+use crate::identity::settings::meaningful;
 use crate::scan::{SNAPSHOT_KIND, SnapshotTable, named_snapshots_in, version_read};
 use crate::sql::parse_query;
 
@@ -100,7 +102,8 @@ impl<'a> Judge<'a> {
                 return Ok(Judged { freshness: Freshness::Fresh, assumes, cut: false });
             }
             if self.chain.len() >= DEPTH {
-                return Ok(Judged { cut: true, ..too_long().into() });
+                let why = "its chain of checkpoints is too long to follow".to_string();
+                return Ok(Judged { cut: true, ..Freshness::Unknown(why).into() });
             }
             self.chain.push(snapshot.name.clone());
             let judged = self.look(snapshot).await;
@@ -159,24 +162,26 @@ impl<'a> Judge<'a> {
             }
             return Ok(Freshness::Stale { why: what_changed(snapshot, &today), below: vec![] }.into());
         }
-        let (mut assumes, mut cut) = (BTreeSet::new(), false);
+        let (mut assumes, mut cut, mut unknown) = (BTreeSet::new(), false, None);
         for parent in read.iter().filter(|parent| parent.name != snapshot.name) {
             let judged = self.judge_in_chain(parent).await?;
-            if let Freshness::Stale { why, mut below } = judged.freshness {
-                below.push(parent.name.clone());
-                let why = vec![format!("it reads {}, which is stale: {}", parent.name, why.join("; "))];
-                return Ok(Freshness::Stale { why, below }.into());
+            match judged.freshness {
+                Freshness::Fresh => {}
+                Freshness::Stale { why, mut below } => {
+                    below.push(parent.name.clone());
+                    let why = vec![format!("it reads {}, which is stale: {}", parent.name, why.join("; "))];
+                    return Ok(Freshness::Stale { why, below }.into());
+                }
+                Freshness::Unknown(why) => {
+                    let why = format!("it reads {}, of which nobody can tell: {why}", parent.name);
+                    unknown.get_or_insert(Freshness::Unknown(why));
+                }
             }
             assumes.extend(judged.assumes);
             cut |= judged.cut;
         }
-        let freshness = if cut { too_long() } else { Freshness::Fresh };
-        Ok(Judged { freshness, assumes, cut })
+        Ok(Judged { freshness: unknown.unwrap_or(Freshness::Fresh), assumes, cut })
     }
-}
-
-fn too_long() -> Freshness {
-    Freshness::Unknown("its chain of checkpoints is too long to follow".to_string())
 }
 
 /// Same query and same other sources; its own earlier version does not count.
@@ -199,8 +204,18 @@ fn same_but_for_itself(snapshot: &Snapshot, today: &crate::identity::PlanIdentit
 pub(crate) fn state_of_definition(state: &SessionState, definition: &Definition) -> Result<SessionState> {
     let mut state = state.clone();
     let options = state.config_mut().options_mut();
+    for key in meaningful(options).into_keys().filter(|key| !definition.settings.contains_key(key)) {
+        options.reset(&key)?;
+    }
     for (key, value) in &definition.settings {
         options.set(key, value)?;
+    }
+    // Functions that depend on a setting have taken it in when they were registered.
+    let options = Arc::clone(state.config().options());
+    let functions = state.scalar_functions().values();
+    let depending = functions.filter_map(|function| function.inner().with_updated_config(&options));
+    for function in depending.collect::<Vec<_>>() {
+        state.register_udf(Arc::new(function))?;
     }
     Ok(state)
 }
@@ -224,11 +239,23 @@ pub(crate) async fn mind_staleness(
     resolver: &Resolver<'_>,
     plan: &LogicalPlan,
 ) -> Result<Option<LogicalPlan>> {
-    let policy = settings(resolver.state).on_stale;
-    if policy == OnStale::Use {
-        return Ok(None);
-    }
     let mut refreshed: Vec<Snapshot> = Vec::new();
+    for snapshot in to_refresh(resolver, plan).await? {
+        refreshed.push(refresh(resolver, &snapshot, false).await?.snapshot);
+    }
+    if refreshed.is_empty() { Ok(None) } else { read_instead(plan, &refreshed, resolver).map(Some) }
+}
+
+/// What `on_stale` wants refreshed before a plan is run. Stale snapshots that are read as they are leave a notice.
+///
+/// # Errors
+/// [`Error::Stale`] and [`Error::Unjudged`] under `on_stale = error`.
+pub(super) async fn to_refresh(resolver: &Resolver<'_>, plan: &LogicalPlan) -> Result<Vec<Snapshot>> {
+    let policy = settings(resolver.state).on_stale;
+    let mut stale = Vec::new();
+    if policy == OnStale::Use {
+        return Ok(stale);
+    }
     let mut judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
     for snapshot in named_snapshots_in(plan)? {
         // A step of a job that is done again reads what it read first.
@@ -250,14 +277,14 @@ pub(crate) async fn mind_staleness(
             OnStale::Error => {
                 return Err(Error::Stale { refresh: refreshes(&below, &name), name, version, why }.into());
             }
-            OnStale::Refresh => refreshed.push(refresh(resolver, &snapshot, false).await?.snapshot),
+            OnStale::Refresh => stale.push(snapshot),
             OnStale::Warn | OnStale::Use => resolver.milepost.notify(format!(
-                "checkpoint {name} version {version} is stale: {why}; {} brings it up to date",
+                "checkpoint {name} version {version} is stale: {why}; run {}",
                 refreshes(&below, &name)
             )),
         }
     }
-    if refreshed.is_empty() { Ok(None) } else { read_instead(plan, &refreshed, resolver).map(Some) }
+    Ok(stale)
 }
 
 /// The statements that bring a checkpoint up to date: what it reads comes first.

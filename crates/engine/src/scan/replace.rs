@@ -67,13 +67,17 @@ pub(crate) fn named_scan(table: SnapshotTable) -> Result<Arc<dyn TableProvider>>
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
-/// `id, id, id_2` becomes `id, id_2, id_2_2`: each name is free of those before it.
-fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// `id, id, id_2` becomes `id, id_3, id_2`: the first of each name keeps it, and the others take names that no column has.
+pub(crate) fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names: Vec<&str> = names.collect();
     let mut taken: Vec<String> = Vec::new();
-    for (index, name) in names.enumerate() {
-        let base = if name.is_empty() { format!("column_{}", index + 1) } else { name.to_string() };
-        let numbered = (2..).map(|n| format!("{base}_{n}"));
-        let free = std::iter::once(base.clone()).chain(numbered).find(|candidate| !taken.contains(candidate));
+    for (index, name) in names.iter().enumerate() {
+        let base = if name.is_empty() { format!("column_{}", index + 1) } else { (*name).to_string() };
+        let own = (!name.is_empty()).then(|| base.clone()).into_iter();
+        let own = own.filter(|own| !taken.contains(own));
+        let made = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}_{n}")));
+        let made = made.filter(|made| !names.contains(&made.as_str()) && !taken.contains(made));
+        let free = own.chain(made).next();
         taken.push(free.unwrap_or(base));
     }
     taken
@@ -123,6 +127,8 @@ mod tests {
 
     #[test]
     fn repeated_and_empty_names_get_numbers() {
-        assert_eq!(unique_names(["id", "id", "id_2", ""].into_iter()), ["id", "id_2", "id_2_2", "column_4"]);
+        assert_eq!(unique_names(["id", "id", "id_2", ""].into_iter()), ["id", "id_3", "id_2", "column_4"]);
+        assert_eq!(unique_names(["x", "x", "x_2", "x_2"].into_iter()), ["x", "x_3", "x_2", "x_2_2"]);
+        assert_eq!(unique_names(["", "column_1"].into_iter()), ["column_1_2", "column_1"]);
     }
 }

@@ -1,8 +1,9 @@
 //! VERIFY and VACUUM, and what programs need for them.
 
 use arrow::array::RecordBatch;
+use chrono::DateTime;
 use datafusion::common::Result;
-use milepost_store::gc::{AbandonReason, CheckpointGarbage, DropReason, KeptReason};
+use milepost_store::gc::{AbandonReason, CheckpointGarbage, DropReason, KeptReason, StoreTime};
 use milepost_store::{CheckpointName, Version};
 
 pub use milepost_store::verify::Progress;
@@ -176,11 +177,16 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
 fn kept_because(reason: KeptReason) -> String {
     match reason {
         KeptReason::NamedBy(version) => format!("version {version} has it"),
-        KeptReason::Grace { until } => format!("whoever reads it may go on until {until}"),
-        KeptReason::Alive { until } => format!("its writer may be alive until {until}"),
+        KeptReason::Grace { until } => format!("whoever reads it may go on until {}", moment(until)),
+        KeptReason::Alive { until } => format!("its writer may be alive until {}", moment(until)),
         KeptReason::MayBeAdopted { by } => format!("attempt {by} may be using it"),
         KeptReason::Describes => "it describes what is still there".to_string(),
     }
+}
+
+fn moment(time: StoreTime) -> String {
+    let shown = DateTime::from_timestamp_millis(time.0);
+    shown.map_or_else(|| time.to_string(), |shown| shown.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn stopped(checkpoint: Option<&CheckpointName>, error: &milepost_store::Error) -> Deed {

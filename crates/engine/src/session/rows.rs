@@ -6,8 +6,9 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::common::Result;
 use milepost_store::Snapshot;
 
-use crate::columns::{numbers, texts, times};
+use crate::columns::{numbers, strings, texts, times};
 use crate::resolve::{Ensured, Freshness};
+use crate::scan::unique_names;
 
 /// The one row of CHECKPOINT and REFRESH.
 pub(super) fn ensured(ensured: &Ensured) -> Result<RecordBatch> {
@@ -86,12 +87,13 @@ pub(super) fn snapshots(found: &[Snapshot]) -> Result<RecordBatch> {
     ])
 }
 
-/// DESCRIBE CHECKPOINT: its columns, in DataFusion's words.
+/// DESCRIBE CHECKPOINT: its columns under the names that a query reads them by, in DataFusion's words.
 pub(super) fn columns(snapshot: &Snapshot) -> Result<RecordBatch> {
     let fields = || snapshot.manifest.schema.fields().iter();
+    let names = unique_names(fields().map(|field| field.name().as_str()));
     let nullable = |nullable: bool| if nullable { "YES" } else { "NO" }.to_string();
     batch(vec![
-        ("column_name", texts(fields().map(|f| Some(f.name().clone())))),
+        ("column_name", strings(names.into_iter())),
         ("data_type", texts(fields().map(|f| Some(f.data_type().to_string())))),
         ("is_nullable", texts(fields().map(|f| Some(nullable(f.is_nullable()))))),
     ])

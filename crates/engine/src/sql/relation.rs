@@ -58,10 +58,13 @@ fn arguments(arguments: Vec<FunctionArg>) -> Result<(Box<Query>, Option<Checkpoi
                 .to_string(),
     };
     let mut arguments = arguments.into_iter();
-    let query = match arguments.next() {
-        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Subquery(query)))) => query,
-        _ => return Err(wrong().into()),
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(mut first))) = arguments.next() else {
+        return Err(wrong().into());
     };
+    while let SqlExpr::Nested(inner) = first {
+        first = *inner;
+    }
+    let SqlExpr::Subquery(query) = first else { return Err(wrong().into()) };
     let name = match arguments.next() {
         None => None,
         Some(argument) => {

@@ -6,6 +6,7 @@
 //! | of integers, dates, times or decimals, with many values | as packed differences: a dictionary of them grows large, is given up, and has cost its time by then |
 //! | of text or bytes, with many values | as it is; without statistics, which would hold long texts that nobody compares with |
 //! | of floats, with many values | as it is |
+//! | of floats | without statistics: those of Parquet leave NaN out, which DataFusion compares as the greatest, so that rows would be passed over |
 //! | nested, or in another type | as Parquet's writer does by itself |
 
 use std::collections::HashSet;
@@ -41,6 +42,10 @@ enum Kind {
 /// Adds what suits the columns of `first`, the first rows of a file, under the names of its schema.
 pub(super) fn choose(mut builder: WriterPropertiesBuilder, first: &RecordBatch) -> WriterPropertiesBuilder {
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
+        if holds_floats(field.data_type()) {
+            let path = ColumnPath::from(field.name().as_str());
+            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
         let Some(kind) = kind(field.data_type()).filter(|_| has_many_values(column)) else { continue };
         let path = ColumnPath::from(field.name().as_str());
         builder = builder.set_column_dictionary_enabled(path.clone(), false);
@@ -87,6 +92,13 @@ fn kind(data_type: &DataType) -> Option<Kind> {
         | DataType::BinaryView => Some(Kind::Bytes),
         DataType::Float32 | DataType::Float64 => Some(Kind::Float),
         _ => None,
+    }
+}
+
+fn holds_floats(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => holds_floats(values),
+        other => other.is_floating(),
     }
 }
 
@@ -161,7 +173,9 @@ mod tests {
         let texts: StringArray = (0..4_096).map(|i| Some(format!("text {i}"))).collect();
         assert_eq!(chosen(Arc::new(texts)), (false, None, EnabledStatistics::None));
         let floats: Float64Array = (0..4_096).map(|i| f64::from(i) * 0.1).collect();
-        assert_eq!(chosen(Arc::new(floats)), (false, None, EnabledStatistics::Page));
+        assert_eq!(chosen(Arc::new(floats)), (false, None, EnabledStatistics::None));
+        let few: Float64Array = (0..4_096).map(|_| 0.5).collect();
+        assert_eq!(chosen(Arc::new(few)), (true, None, EnabledStatistics::None));
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl<B: LogBody> Log<B> {
     }
 
     /// The slot that the hint names; `None` if it is missing or unreadable.
-    async fn hint(&self) -> Result<Option<Slot>, Error> {
+    pub(crate) async fn hint(&self) -> Result<Option<Slot>, Error> {
         let bytes = read_object(self.objects.as_ref(), &self.tail).await?;
         let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
         Ok(text.and_then(|text| text.trim().parse().ok()).map(Slot))

@@ -30,6 +30,12 @@ impl Verifier<'_> {
         let newest = *sizes.last_key_value()?.0;
         let log = self.store.inner.log(name);
         let mut walk = Walk::default();
+        // The hint is written after its entry. Where it leads beyond the end, entries are missing there.
+        if let Ok(Some(hint)) = log.hint().await
+            && hint > newest
+        {
+            walk.problems.push((hint, Problem::missing("a log entry")));
+        }
         // A listing that runs beside appends may miss an earlier entry: look at every slot.
         let mut reads = futures::stream::iter((0..=newest.0).map(Slot))
             .map(|slot| {

@@ -99,6 +99,17 @@ async fn without_the_newest_entry_no_version_can_be_relied_on() {
     assert_eq!((finding.what, finding.versions), (Damage::Short, vec![Version(1), Version(2)]));
 }
 
+/// Nothing follows the newest entry, but the hint to it is still there.
+#[tokio::test]
+async fn a_newest_entry_that_is_gone_is_missing() {
+    let aged = with_commits(2).await;
+    let newest = Path::from("root/checkpoints/numbers/log/00000000000000000001.json");
+    aged.store.object_store().delete(&newest).await.unwrap();
+    let report = verify(&aged).await;
+    let missing: Vec<_> = report.findings.iter().filter(|found| found.what == Damage::Missing).collect();
+    assert!(missing.iter().any(|found| newest.as_ref().ends_with(&found.object)), "{:?}", report.findings);
+}
+
 #[tokio::test]
 async fn a_gap_is_a_missing_entry() {
     let aged = with_commits(4).await;
