@@ -229,7 +229,7 @@ pub enum Error {
     },
     /// An edit of a job's script would repeat what cannot be taken back.
     #[error(
-        "step {edited} (line {line}) was edited, and step {finished}, which writes outside of the store, is finished: running it again would write its rows twice. Undo the edit, or begin a new run with --restart"
+        "step {edited} (line {line}) was edited, or a variable has another value, and step {finished}, which writes outside of the store, is finished: running it again would write its rows twice. Undo the edit, or begin a new run with --restart"
     )]
     JobEdited {
         /// The number of the first step that differs.

@@ -77,3 +77,17 @@ async fn other_variables_are_another_script() {
         assert_eq!(host.passed(), passed);
     }
 }
+
+/// Edited and edited back within a run: what the first text has made is not the newest any more, and is made again.
+#[tokio::test]
+async fn an_edit_that_is_undone_makes_its_result_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        |value| format!("CHECKPOINT b AS SELECT {value} AS x; CHECKPOINT c AS SELECT x FROM b; SELECT 3");
+    for value in [1, 2] {
+        dies(dir.path(), &text(value), Death::Before(3)).await;
+    }
+    let (_, session) = through(dir.path(), &text(1)).await;
+    assert_eq!(number(&session, "SELECT x FROM b").await, 1);
+    assert_eq!(number(&session, "SELECT x FROM c").await, 1);
+}

@@ -136,3 +136,45 @@ async fn a_sink_is_run_at_least_once_and_a_finished_one_never_again() {
     assert_eq!(number(&session, "SELECT count(*) FROM rows WHERE n = 1").await, 1);
     assert_eq!(number(&session, "SELECT count(*) FROM rows WHERE n = 2").await, 2);
 }
+
+/// A step that reads itself and adds a column plans another query the second time: its own commit has the column already.
+#[tokio::test]
+async fn a_step_that_adds_a_column_to_what_it_reads_is_applied_once() {
+    let text = "CHECKPOINT o AS SELECT 0 AS x; CHECKPOINT o AS SELECT x + 1 AS x, 'a' AS note FROM o; \
+                CHECKPOINT o AS SELECT max(x) + 1 AS x FROM o; SELECT 4";
+    for death in [Death::After(2), Death::After(3)] {
+        let dir = tempfile::tempdir().unwrap();
+        dies(dir.path(), text, death).await;
+        let (_, session) = through(dir.path(), text).await;
+        assert_eq!(number(&session, "SELECT x FROM o").await, 2, "{death:?}");
+        assert_eq!(number(&session, "SELECT count(*) FROM milepost.snapshots").await, 3, "{death:?}");
+    }
+}
+
+/// Another source has a column more by then.
+#[tokio::test]
+async fn a_step_is_applied_once_though_its_source_has_other_columns_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source.csv");
+    std::fs::write(&source, "a,b\n1,2\n").unwrap();
+    let text = format!(
+        "CREATE EXTERNAL TABLE s STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true'); \
+         CHECKPOINT o AS SELECT 0 AS x; CHECKPOINT o AS SELECT o.x + s.a AS x FROM o, s; SELECT 4",
+        source.display()
+    );
+    dies(dir.path(), &text, Death::After(3)).await;
+    std::fs::write(&source, "a,b,c\n1,2,3\n").unwrap();
+    let (_, session) = through(dir.path(), &text).await;
+    assert_eq!(number(&session, "SELECT x FROM o").await, 1);
+}
+
+/// A version that the script dropped itself is not missed.
+#[tokio::test]
+async fn a_version_that_the_script_dropped_stays_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CHECKPOINT a AS SELECT 1 AS x; CHECKPOINT a AS SELECT 2 AS x; DROP CHECKPOINT a VERSION 2; SELECT x FROM a";
+    dies(dir.path(), text, Death::Before(4)).await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "sssr");
+    assert_eq!(number(&session, "SELECT x FROM a").await, 1);
+}

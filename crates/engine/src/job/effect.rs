@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
     FromTable, ObjectName, ObjectType, SetExpr, Statement as SqlStatement, TableFactor, TableObject,
     TableWithJoins,
 };
-use milepost_store::{CheckpointName, StepKind};
+use milepost_store::{CheckpointName, StepKind, Version};
 
 use crate::context::settings;
 use crate::session::Session;
@@ -24,8 +24,8 @@ pub(super) enum Effect {
     Changes(ObjectName),
     /// It makes a checkpoint, or a view while checkpoints are switched off.
     Makes,
-    /// It drops a checkpoint, or the view that stands for one.
-    Drops(CheckpointName),
+    /// It drops a checkpoint, or the view that stands for one, or one version.
+    Drops(CheckpointName, Option<Version>),
 }
 
 /// The effects of statements that were prepared under a name.
@@ -38,8 +38,7 @@ impl Effect {
             StatementKind::DataFusion(inner) => of_datafusion(inner, prepared),
             StatementKind::Checkpoint(_) => Self::Makes,
             StatementKind::Refresh { .. } => Self::Always(StepKind::Checkpoint),
-            StatementKind::Drop { name, version: None, .. } => Self::Drops(name.clone()),
-            StatementKind::Drop { version: Some(_), .. } => Self::Always(StepKind::OtherEffect),
+            StatementKind::Drop { name, version, .. } => Self::Drops(name.clone(), *version),
             StatementKind::ShowCheckpoints { .. }
             | StatementKind::ShowSnapshots { .. }
             | StatementKind::Describe { .. }
@@ -58,7 +57,7 @@ impl Effect {
             Self::Always(kind) => *kind,
             Self::Changes(_) => StepKind::Sink,
             Self::Makes => StepKind::Checkpoint,
-            Self::Drops(_) => StepKind::OtherEffect,
+            Self::Drops(..) => StepKind::OtherEffect,
         }
     }
 
@@ -68,7 +67,9 @@ impl Effect {
             Self::Always(_) => false,
             Self::Changes(table) => is_in_memory(session, table).await,
             Self::Makes => !settings(&session.context().state()).enabled,
-            Self::Drops(name) => session.milepost().view(name.as_str()).is_some(),
+            Self::Drops(name, version) => {
+                version.is_none() && session.milepost().view(name.as_str()).is_some()
+            }
         };
         if of_the_session { StepKind::State } else { self.expected() }
     }

@@ -1,7 +1,7 @@
 //! A script, statement by statement, with what tells each one from another.
 
 use datafusion::config::ConfigOptions;
-use milepost_store::{CheckpointName, Digest, StepKind};
+use milepost_store::{Digest, SnapshotRef, StepKind};
 
 use super::effect::{Effect, Prepared, reads_tables};
 use super::variables::Variables;
@@ -118,12 +118,10 @@ impl JobStep {
         }
     }
 
-    /// The checkpoint that it drops.
-    pub(super) const fn drops(&self) -> Option<&CheckpointName> {
-        match &self.effect {
-            Effect::Drops(name) => Some(name),
-            _ => None,
-        }
+    /// Whether it drops a version, alone or with all others.
+    pub(super) fn drops(&self, made: &SnapshotRef) -> bool {
+        matches!(&self.effect, Effect::Drops(name, version)
+            if *name == made.checkpoint && version.is_none_or(|version| version == made.version))
     }
 
     /// Whether doing it again for a new session reads tables, and so perhaps checkpoints.

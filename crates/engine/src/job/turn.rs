@@ -24,8 +24,8 @@ pub(crate) struct Turn {
 struct CurrentStep {
     run: String,
     index: u64,
-    /// How many nodes of a name and fingerprint have been met: those that differ in their sources alone are told apart.
-    nodes: BTreeMap<(CheckpointName, Fingerprint), u64>,
+    /// How many nodes of a name and query have been met: those that differ in their sources alone are told apart.
+    nodes: BTreeMap<(CheckpointName, Option<Fingerprint>), u64>,
 }
 
 /// A snapshot that a step made or found.
@@ -109,12 +109,17 @@ impl Turn {
 
     /// The origin of what a checkpoint node of the current step commits. It is the same in every driver of the run: two
     /// of them meet a step's nodes in the same order.
-    pub(crate) fn origin(&self, name: &CheckpointName, fingerprint: Fingerprint) -> Option<Origin> {
+    ///
+    /// `query` tells apart the nodes of one name within a statement. A statement's own checkpoint and one that reads itself go
+    /// without: what they read, and so what their query comes to, may have other columns after their own commit.
+    pub(crate) fn origin(&self, name: &CheckpointName, query: Option<Fingerprint>) -> Option<Origin> {
         let mut step = self.step.lock();
         let step = step.as_mut()?;
-        let met = step.nodes.entry((name.clone(), fingerprint)).or_default();
+        let met = step.nodes.entry((name.clone(), query)).or_default();
         let mut first = [0; 8];
-        first.copy_from_slice(&fingerprint.digest().as_bytes()[..8]);
+        if let Some(query) = query {
+            first.copy_from_slice(&query.digest().as_bytes()[..8]);
+        }
         let node = u64::from_be_bytes(first).wrapping_add(*met);
         *met += 1;
         Some(Origin { run: step.run.clone(), step: step.index, node })
@@ -156,7 +161,7 @@ mod tests {
     /// The origins of three nodes of a step; the last two have one query over two sources.
     fn origins(turn: &Turn, step: &str) -> Vec<Origin> {
         turn.begin_step("run", 3, Digest::of(step.as_bytes()), None, false);
-        let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), fingerprint(of)).unwrap());
+        let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), Some(fingerprint(of))).unwrap());
         turn.end_step();
         origins.to_vec()
     }
@@ -179,7 +184,7 @@ mod tests {
         let turn = Turn::default();
         let snapshot = SnapshotRef { checkpoint: name(), version: Version(1) };
         turn.found(Found { snapshot, outcome: StepOutcome::Written, rows: 1, saved_ms: 0 });
-        assert_eq!(turn.origin(&name(), fingerprint("x")), None);
+        assert_eq!(turn.origin(&name(), Some(fingerprint("x"))), None);
         assert_eq!(turn.end_step(), []);
     }
 }

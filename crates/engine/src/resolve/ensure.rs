@@ -57,7 +57,9 @@ impl Resolver<'_> {
                 refuse_taken(&self.milepost, self.state, name)?;
             }
             let prepared = self.prepare(request).await?;
-            let origin = self.milepost.turn.origin(&prepared.name, prepared.identity.fingerprint);
+            let by_name = request.definition.is_some() || prepared.read_version.is_some();
+            let query = (!by_name).then_some(prepared.identity.fingerprint);
+            let origin = self.milepost.turn.origin(&prepared.name, query);
             let reusable = match &prepared.verdict {
                 Verdict::Reuse(snapshot) => Some(snapshot.clone()),
                 Verdict::Write(_) => committed_before(request, &prepared, origin.as_ref()).await?,
@@ -179,9 +181,13 @@ async fn committed_before(
     let Some(origin) = origin else { return Ok(None) };
     let store = &request.home.store;
     let live = store.live(&prepared.name).await.map_err(store_error)?;
-    let Some(ours) = live.iter().rfind(|live| live.origin == *origin) else { return Ok(None) };
+    let Some(ours) = origin.committed(&live) else { return Ok(None) };
     let found = store.snapshot(&prepared.name, ours.version).await.map_err(store_error)?;
-    Ok(found.filter(|snapshot| request.name.is_none() || same_names(prepared.plan.schema(), snapshot)))
+    // What a statement has made is its result, whatever its sources look like by now.
+    let is_meant = |snapshot: &Snapshot| {
+        request.name.is_none() || request.definition.is_some() || same_names(prepared.plan.schema(), snapshot)
+    };
+    Ok(found.filter(is_meant))
 }
 
 fn reused(snapshot: Snapshot, started: Instant) -> Ensured {

@@ -82,8 +82,7 @@ impl Attempt {
         }
         let state = view.state();
         let wanted = |version: Version| prepared.replaces.is_none_or(|replaced| version > replaced);
-        let mut live = state.live.iter().rev();
-        if let Some(live) = live.find(|live| live.origin == *origin && wanted(live.version)) {
+        if let Some(live) = origin.committed(&state.live).filter(|live| wanted(live.version)) {
             return self.already(live).await;
         }
         let remembered = state.recent.iter().map(|commit| (commit.version, &commit.origin));

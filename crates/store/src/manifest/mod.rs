@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AttemptId, CheckpointName, ContentId, UnitNumber, Version};
 use crate::layout;
+use crate::log::LiveVersion;
 use crate::statistics::ColumnStatistics;
 
 pub use file::DataFile;
@@ -113,9 +114,19 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether this is an earlier step of the same run.
+    /// Whether this is an earlier step of the same run, or the same step under another text.
     pub(crate) fn precedes(&self, other: &Self) -> bool {
         let run = |origin: &Self| origin.run.split('/').next().map(str::to_owned);
-        run(self) == run(other) && self.step < other.step
+        let earlier = self.step < other.step || (self.step == other.step && self.run != other.run);
+        run(self) == run(other) && earlier
+    }
+
+    /// The version among `live`, oldest first, that this step committed. It counts no more once its run has gone through an
+    /// earlier step, or through the same one under another text: then the script was edited, and edited back.
+    #[must_use]
+    pub fn committed<'l>(&self, live: &'l [LiveVersion]) -> Option<&'l LiveVersion> {
+        let at = live.iter().rposition(|live| live.origin == *self)?;
+        let is_gone_through_again = live[at..].iter().any(|later| later.origin.precedes(self));
+        (!is_gone_through_again).then(|| &live[at])
     }
 }
