@@ -114,11 +114,11 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether this is an earlier step of the same run, or the same step under another text.
+    /// Whether this is an earlier statement of the same run, or another text in the place of the same one. What has no name for its
+    /// statements goes through none of them again.
     pub(crate) fn precedes(&self, other: &Self) -> bool {
         let run = |origin: &Self| origin.run.split('/').next().map(str::to_owned);
-        let earlier = self.step < other.step || (self.step == other.step && self.run != other.run);
-        run(self) == run(other) && earlier
+        run(self) == run(other) && self.run != other.run && self.step <= other.step
     }
 
     /// The version among `live`, oldest first, that this step committed. It counts no more once its run has gone through an
