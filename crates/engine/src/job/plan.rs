@@ -36,7 +36,15 @@ pub(super) struct Plan {
 }
 
 /// The newest live version of each checkpoint that has one.
-type Newest = BTreeMap<CheckpointName, Version>;
+type Newest = BTreeMap<CheckpointName, Stands>;
+
+/// A live version.
+#[derive(Debug, Clone, Copy)]
+struct Stands {
+    version: Version,
+    /// The step of this run that made it, if one did.
+    step: Option<u64>,
+}
 
 impl Plan {
     /// Looks which checkpoints of finished steps are still there, and decides. `begun` was begun, and perhaps done.
@@ -48,13 +56,18 @@ impl Plan {
         script: &JobScript,
         finished: &[FinishedStep],
         begun: Option<&BegunStep>,
+        run: &str,
     ) -> Result<Self, Error> {
         let made = finished.iter().filter_map(|done| done.step.checkpoint.as_ref());
         let names: BTreeSet<_> = made.map(|made| made.checkpoint.clone()).collect();
         let newest = futures::stream::iter(names).map(|name| async move {
             let live = store.live(&name).await?;
-            let newest = live.iter().map(|live| live.version).max();
-            Ok::<_, milepost_store::Error>(newest.map(|newest| (name, newest)))
+            let stands = live.last().map(|newest| {
+                let of_the_run =
+                    newest.origin.run.strip_prefix(run).is_some_and(|rest| rest.starts_with('/'));
+                Stands { version: newest.version, step: of_the_run.then_some(newest.origin.step) }
+            });
+            Ok::<_, milepost_store::Error>(stands.map(|stands| (name, stands)))
         });
         let newest: Vec<_> = newest.buffered(LOOKS).try_collect().await?;
         Self::decide(script, finished, begun, &newest.into_iter().flatten().collect())
@@ -133,10 +146,16 @@ fn refuse_repeated_sinks(script: &JobScript, finished: &[FinishedStep], same: us
 }
 
 fn is_there(record: &StepRecord, newest: &Newest) -> bool {
-    record
-        .checkpoint
-        .as_ref()
-        .is_some_and(|made| newest.get(&made.checkpoint).is_some_and(|newest| *newest >= made.version))
+    record.checkpoint.as_ref().is_some_and(|made| {
+        newest.get(&made.checkpoint).is_some_and(|newest| holds(newest, made, record.index))
+    })
+}
+
+/// Whether a name still stands for what a step made, or for something later. An earlier step that is newer was made again, and the
+/// driver that did died on the way to this one.
+fn holds(newest: &Stands, made: &SnapshotRef, step: u64) -> bool {
+    newest.version == made.version
+        || (newest.version > made.version && newest.step.is_none_or(|newest| newest >= step))
 }
 
 /// A finished step whose checkpoint is gone is run again; unless the script itself dropped it later, and nothing that is
@@ -200,7 +219,8 @@ mod tests {
     }
 
     fn newest(versions: &[(&str, u64)]) -> Newest {
-        versions.iter().map(|(n, version)| (name(n), Version(*version))).collect()
+        let stands = |version| Stands { version: Version(version), step: None };
+        versions.iter().map(|(n, version)| (name(n), stands(*version))).collect()
     }
 
     /// The plan in letters: skip, replay, run.
@@ -227,6 +247,19 @@ mod tests {
     fn a_checkpoint_that_is_gone_is_made_again_alone() {
         let text = "CHECKPOINT a AS SELECT 1; CHECKPOINT b AS SELECT 2; COPY a TO 'x'; SELECT 3";
         assert_eq!(plan(text, 3, &[("b", 1)]), "rssr");
+    }
+
+    /// Both steps were made again from the first one on, and the driver that did died between them.
+    #[test]
+    fn what_stands_for_an_earlier_step_is_not_there() {
+        let script = script("CHECKPOINT a AS SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
+        let again = |step| {
+            let newest = Newest::from([(name("a"), Stands { version: Version(3), step })]);
+            Plan::decide(&script, &finished(&script, 2), None, &newest).unwrap().todo
+        };
+        assert!(matches!(again(Some(0))[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
+        assert!(matches!(again(Some(1))[..], [Todo::Skip(_), Todo::Skip(_), Todo::Run]));
+        assert!(matches!(again(None)[..], [Todo::Skip(_), Todo::Skip(_), Todo::Run]));
     }
 
     #[test]

@@ -141,9 +141,15 @@ impl JobRunner {
     async fn steps<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<Vec<StepReport>, Error> {
         let steps = self.script.steps();
         let of = steps.len() as u64;
-        let mut plan =
-            Plan::of(session.store(), &self.script, self.driver.finished_steps(), self.driver.interrupted())
-                .await?;
+        let run = self.run_id().to_string();
+        let mut plan = Plan::of(
+            session.store(),
+            &self.script,
+            self.driver.finished_steps(),
+            self.driver.interrupted(),
+            &run,
+        )
+        .await?;
         self.tell_of_interrupted(host);
         let mut reports = Vec::with_capacity(steps.len());
         for (step, todo) in steps.iter().zip(plan.todo.clone()) {
