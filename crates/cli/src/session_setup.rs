@@ -177,9 +177,8 @@ fn absolute_store(store: &str) -> String {
 /// Lets a query name a file where a table stands, and finds the object store that the name needs.
 fn read_files_by_name(session: &Session) {
     let files = Arc::new(DynamicListTableFactory::default());
-    let factory = Arc::clone(&files);
+    let factory = Arc::new(FilesOnly(Arc::clone(&files)));
     let catalogs = Arc::clone(session.context().state_ref().read().catalog_list());
-    let factory = Arc::new(FilesOnly(factory));
     session.context().register_catalog_list(Arc::new(DynamicFileCatalog::new(catalogs, factory)));
     files.session_store().with_state(session.context().state_weak_ref());
 

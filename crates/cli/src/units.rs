@@ -101,4 +101,11 @@ mod tests {
             assert_eq!(seconds(Duration::from_millis(milliseconds)), shown);
         }
     }
+
+    #[test]
+    fn a_limit_leaves_something() {
+        assert_eq!(parse_limit("1m"), Ok(1 << 20));
+        assert!(parse_limit("0").unwrap_err().contains("leave the limit out"));
+        assert!(parse_limit("many").is_err());
+    }
 }

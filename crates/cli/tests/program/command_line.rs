@@ -135,3 +135,15 @@ fn paths_of_the_command_line_begin_where_the_program_was_started() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(desk.path("kept/milepost.json").exists() && !desk.path("data/kept").exists());
 }
+
+/// A folder that has the name of a table that is missing does not stand in for it.
+#[test]
+fn a_plain_name_is_no_folder() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("t")).unwrap();
+    desk.write("t/any.csv", "a\n7\n");
+    let plain = desk.run(&["-c", "SELECT * FROM t"]);
+    assert!(plain.code == Some(1) && plain.error_line().contains("not found"), "{plain:?}");
+    let path = desk.run(&["-q", "--format", "csv", "-c", "SELECT * FROM 't/any.csv'"]);
+    assert_eq!((path.code, path.stdout.as_str()), (Some(0), "a\n7\n"), "{path:?}");
+}
