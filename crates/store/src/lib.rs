@@ -65,7 +65,7 @@ pub use attempt::{Attempt, AttemptRecord, AttemptSpec, UnitPlan};
 pub use clock::{Clock, SystemClock};
 pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};
 pub use content::{CONTENT_SCHEME, ContentHasher, ContentPart};
-pub use datafile::DataFileWriter;
+pub use datafile::{ChooseEncodings, DataFileWriter, WriteTimes};
 pub use error::{Cause, Error, Result};
 pub use gc::{CheckpointGarbage, GcOptions, GcReport, StoreTime};
 pub use ids::{

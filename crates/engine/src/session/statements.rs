@@ -256,10 +256,14 @@ impl Session {
         if let Some(Ran { plan, times }) = ran {
             let ms = |time: Duration| time.as_millis();
             let spent = format!(
-                "{} units ({} reused): {} ms in all units together, {} ms of it receipts and heartbeats; commit {} ms",
+                "{} units ({} reused), all together: compute {} ms, encode {} ms, write {} ms, sync {} ms, \
+                 receipts and heartbeats {} ms; commit {} ms",
                 units.all,
                 units.reused,
-                ms(times.units),
+                ms(times.compute),
+                ms(times.encode),
+                ms(times.write),
+                ms(times.sync),
                 ms(times.receipts),
                 ms(times.commit),
             );

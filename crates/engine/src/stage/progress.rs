@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use milepost_store::WriteTimes;
 use parking_lot::Mutex;
 
 /// A stage that runs now.
@@ -36,14 +37,21 @@ pub(crate) struct StageCounters {
     units_done: AtomicUsize,
     waits_for: Mutex<Option<String>>,
     times: Mutex<StageTimes>,
+    writing: Arc<WriteTimes>,
 }
 
 /// Where a stage's time went. Units run side by side, so what is theirs may add up to more than the stage took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct StageTimes {
-    /// All that units did: computing, encoding, writing.
-    pub(crate) units: Duration,
-    /// Of that, what makes them survive a crash: the last look at their sources, and their receipts. Heartbeats too.
+    /// Waiting for the query's rows, which is computing them where nothing else has to be waited for.
+    pub(crate) compute: Duration,
+    /// Encoding, hashing and measuring rows.
+    pub(crate) encode: Duration,
+    /// Sending bytes, as far as encoding had to wait for it.
+    pub(crate) write: Duration,
+    /// Ending the files, which a local disk syncs.
+    pub(crate) sync: Duration,
+    /// What makes units survive a crash: the last look at their sources, and their receipts. Heartbeats too.
     pub(crate) receipts: Duration,
     /// The judgement and the commit.
     pub(crate) commit: Duration,
@@ -55,8 +63,18 @@ impl StageCounters {
         add(&mut self.times.lock());
     }
 
+    /// What the writers of the stage's files add their time to.
+    pub(crate) fn writing(&self) -> Arc<WriteTimes> {
+        Arc::clone(&self.writing)
+    }
+
     pub(crate) fn times(&self) -> StageTimes {
-        *self.times.lock()
+        StageTimes {
+            encode: self.writing.encode(),
+            write: self.writing.write(),
+            sync: self.writing.sync(),
+            ..*self.times.lock()
+        }
     }
 
     pub(crate) fn add(&self, rows: u64, bytes: u64) {
@@ -112,6 +130,7 @@ impl ProgressBoard {
             units_done: AtomicUsize::new(0),
             waits_for: Mutex::default(),
             times: Mutex::default(),
+            writing: Arc::default(),
         });
         let mut board = self.0.lock();
         board.retain(|stage| stage.strong_count() > 0);

@@ -28,7 +28,7 @@ pub(super) struct Slices {
 }
 
 impl Slices {
-    /// Cuts what `scan` reads into pieces of about `unit_bytes`, and at least as many as the scan has partitions.
+    /// Cuts what `scan` reads into pieces of about `unit_bytes`, in a multiple of as many as the scan has partitions.
     ///
     /// Only Parquet files are cut anew: where a row begins in a text file is found by looking for a line's end, so text
     /// files keep the pieces that DataFusion gave them.
@@ -124,6 +124,8 @@ impl Slices {
 fn cut_group(files: Vec<PartitionedFile>, unit_bytes: u64, at_least: usize) -> Vec<FileGroup> {
     let bytes: u64 = files.iter().map(PartitionedFile::effective_size).sum();
     let units = usize::try_from(bytes.div_ceil(unit_bytes.max(1))).unwrap_or(usize::MAX).max(at_least);
+    // As many units run side by side as there were partitions, and none should wait for a last one alone.
+    let units = units.div_ceil(at_least.max(1)).saturating_mul(at_least.max(1));
     let group = FileGroup::new(files);
     let cut = FileGroupPartitioner::new()
         .with_target_partitions(units)

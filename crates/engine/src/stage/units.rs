@@ -82,6 +82,7 @@ impl Units<'_> {
             pool: Arc::clone(self.context.memory_pool()),
             counters: Arc::clone(self.counters),
             part: batch.part,
+            lanes: self.lanes(batch),
         });
         let mut receipts = done;
         let partitions = batch.plan.output_partitioning().partition_count();
@@ -117,6 +118,13 @@ impl Units<'_> {
         Ok(receipts.into_values().collect())
     }
 
+    /// Cores that no unit has are given to those that run.
+    fn lanes(&self, batch: &Batch<'_>) -> usize {
+        let cores = self.context.session_config().target_partitions();
+        let running = batch.side_by_side.min(batch.slices.len()).max(1);
+        cores.div_ceil(running)
+    }
+
     fn unit(
         &self,
         batch: &Batch<'_>,
@@ -139,10 +147,7 @@ impl Units<'_> {
                 sources.look_again(&name).await?;
             }
             let receipt = writer.seal(unit, slice, files).await?;
-            writer.counters.took(|times| {
-                times.units += began.elapsed();
-                times.receipts += began.elapsed().saturating_sub(written);
-            });
+            writer.counters.took(|times| times.receipts += began.elapsed().saturating_sub(written));
             Ok(receipt)
         })
     }

@@ -1,7 +1,7 @@
 //! One unit: its rows in, Parquet files and a receipt out.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
@@ -13,7 +13,7 @@ use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, sto
 use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
-use super::encodings::choose;
+use super::encodings::{Profile, choose, tells};
 use super::progress::StageCounters;
 use super::units::Part;
 use crate::config::{Codec, Compression};
@@ -22,6 +22,9 @@ use crate::error::store_error;
 /// A unit's file is closed and a new one begun when it has grown to this many bytes, so that every file stays within
 /// what one multipart upload can hold and many readers can share the work.
 const FILE_BYTES: u64 = 1 << 30;
+
+/// A row group has at most so many rows, which is what readers take up at once. Fewer would make larger files.
+const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// A row group is closed early when it holds this much memory.
 const ROW_GROUP_BYTES: usize = 128 << 20;
@@ -37,6 +40,8 @@ pub(super) struct UnitWriter {
     pub(super) pool: Arc<dyn MemoryPool>,
     pub(super) counters: Arc<StageCounters>,
     pub(super) part: Part,
+    /// How many threads encode a unit's columns.
+    pub(super) lanes: usize,
 }
 
 /// The complete files of a unit.
@@ -58,7 +63,8 @@ impl UnitWriter {
         let mut reservation = consumer.register(&self.pool);
         let mut files: Vec<DataFile> = Vec::new();
         let mut open: Option<DataFileWriter> = None;
-        while let Some(batch) = rows.next().await {
+        let mut computing = Duration::ZERO;
+        while let Some(batch) = timed(&mut computing, rows.next()).await {
             let batch = self.restore(&batch?)?;
             if batch.num_rows() == 0 {
                 continue;
@@ -89,6 +95,7 @@ impl UnitWriter {
             files.push(file);
         }
         drop(reservation);
+        self.counters.took(|times| times.compute += computing);
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Written { files, elapsed_ms })
     }
@@ -120,9 +127,18 @@ impl UnitWriter {
     fn open(&self, unit: UnitNumber, first: &RecordBatch) -> Result<DataFileWriter> {
         let stored = stored_schema(&self.schema);
         let named = RecordBatch::try_new(Arc::clone(&stored), first.columns().to_vec())?;
-        let properties = choose(writer_properties(self.compression)?, &named).build();
-        DataFileWriter::create(&self.attempt, unit, stored, properties)
+        let (compression, profile) = (self.compression, profile(self.compression));
+        let encodings = move |rows: &RecordBatch| {
+            let properties = writer_properties(compression).ok()?;
+            Some(choose(properties, rows, profile).build()).filter(|_| tells(rows))
+        };
+        // What holds for any rows; the writer asks again at the first ones.
+        let properties = choose(writer_properties(compression)?, &named.slice(0, 0), profile);
+        DataFileWriter::create(&self.attempt, unit, stored, properties.build())
             .and_then(|writer| writer.ordered(self.ordered))
+            .map(|writer| {
+                writer.choosing(Arc::new(encodings)).on_lanes(self.lanes).timed(self.counters.writing())
+            })
             .map_err(store_error)
     }
 
@@ -149,6 +165,13 @@ impl UnitWriter {
     }
 }
 
+async fn timed<T>(total: &mut Duration, work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let done = work.await;
+    *total += began.elapsed();
+    done
+}
+
 fn writer_properties(compression: Compression) -> Result<WriterPropertiesBuilder> {
     let codec = match compression {
         Compression::Fast | Compression::Codec(Codec::Snappy) => ParquetCompression::SNAPPY,
@@ -160,5 +183,19 @@ fn writer_properties(compression: Compression) -> Result<WriterPropertiesBuilder
         Compression::Codec(Codec::Gzip) => ParquetCompression::GZIP(GzipLevel::try_new(6)?),
         Compression::Codec(Codec::Brotli) => ParquetCompression::BROTLI(BrotliLevel::try_new(1)?),
     };
-    Ok(WriterProperties::builder().set_compression(codec).set_created_by(crate::PRODUCER.to_string()))
+    Ok(WriterProperties::builder()
+        .set_compression(codec)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by(crate::PRODUCER.to_string()))
+}
+
+fn profile(compression: Compression) -> Profile {
+    let compressible_bits = match compression {
+        Compression::None => -1.0,
+        // They look for repeated sequences alone.
+        Compression::Fast | Compression::Codec(Codec::Snappy | Codec::Lz4) => 1.0,
+        // They shorten frequent bytes as well.
+        Compression::Small | Compression::Codec(Codec::Zstd | Codec::Gzip | Codec::Brotli) => 6.0,
+    };
+    Profile { compress_packed: compression != Compression::Fast, compressible_bits }
 }

@@ -1,14 +1,14 @@
 //! Smallest and largest value of one array, by Arrow's kernels.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, GenericByteViewArray};
 use arrow::compute;
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
-    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    ByteViewType, DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type,
+    Decimal256Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use super::value::{StatValue, Widen, for_primitive};
@@ -49,7 +49,8 @@ pub(super) fn bounds_of(array: &dyn Array) -> Option<Bounds> {
         }
         DataType::Utf8View => {
             let array = array.as_string_view();
-            text(compute::min_string_view(array), compute::max_string_view(array))
+            let (min, max) = extremes(array)?;
+            text(Some(array.value(min)), Some(array.value(max)))
         }
         DataType::Binary => {
             let array = array.as_binary::<i32>();
@@ -61,8 +62,86 @@ pub(super) fn bounds_of(array: &dyn Array) -> Option<Bounds> {
         }
         DataType::BinaryView => {
             let array = array.as_binary_view();
-            bytes(compute::min_binary_view(array), compute::max_binary_view(array))
+            let (min, max) = extremes(array)?;
+            bytes(Some(array.value(min)), Some(array.value(max)))
         }
         other => for_primitive!(other, primitive, None),
+    }
+}
+
+/// Where a smallest and a largest value stand. Arrow's kernels compare whole values; here the first four bytes, which every
+/// view holds, decide almost always.
+fn extremes<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> Option<(usize, usize)> {
+    let valid = |row: &usize| array.is_valid(*row);
+    let first = (0..array.len()).find(valid)?;
+    let bytes = |row: usize| -> &[u8] { array.value(row).as_ref() };
+    let start = array.views().get(first).map(prefix)?;
+    let (mut min, mut max) = ((start, first), (start, first));
+    for (row, view) in array.views().iter().enumerate().skip(first + 1) {
+        let prefix = prefix(view);
+        if (min.0 < prefix && prefix < max.0) || !valid(&row) {
+            continue;
+        }
+        let same = |other: usize| is_inline(*view) && array.views().get(other) == Some(view);
+        if prefix < min.0 || (prefix == min.0 && !same(min.1) && bytes(row) < bytes(min.1)) {
+            min = (prefix, row);
+        }
+        if prefix > max.0 || (prefix == max.0 && !same(max.1) && bytes(row) > bytes(max.1)) {
+            max = (prefix, row);
+        }
+    }
+    Some((min.1, max.1))
+}
+
+/// The first four bytes of a value as a number that orders like them. Shorter values are padded with zeros.
+const fn prefix(view: &u128) -> u32 {
+    ((*view >> 32) as u32).swap_bytes()
+}
+
+/// Whether all of a value is in its view.
+const fn is_inline(view: u128) -> bool {
+    view as u32 <= 12
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{BinaryViewArray, StringViewArray};
+
+    use super::*;
+
+    #[test]
+    fn views_have_the_bounds_that_arrow_finds() {
+        let pool = [
+            "",
+            "\0",
+            "a",
+            "a\0",
+            "aa",
+            "aaaa",
+            "aaaab",
+            "aaaac",
+            "b",
+            "a long text of more than twelve bytes",
+            "a long text of more than twelve letters",
+            "é",
+            "\u{10FFFF}",
+        ];
+        let mut state = 7_u64;
+        for length in 0..200_usize {
+            let values: Vec<Option<&str>> = (0..length % 9)
+                .map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    pool.get((state >> 33) as usize % (pool.len() + 2)).copied()
+                })
+                .collect();
+            let texts: StringViewArray = values.iter().copied().collect();
+            let found = extremes(&texts).map(|(min, max)| (texts.value(min), texts.value(max)));
+            let expected = compute::min_string_view(&texts).zip(compute::max_string_view(&texts));
+            assert_eq!(found, expected, "{values:?}");
+            let bytes: BinaryViewArray = values.iter().map(|value| value.map(str::as_bytes)).collect();
+            let found = extremes(&bytes).map(|(min, max)| (bytes.value(min), bytes.value(max)));
+            assert_eq!(found, expected.map(|(min, max)| (min.as_bytes(), max.as_bytes())));
+        }
     }
 }

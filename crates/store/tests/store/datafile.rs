@@ -1,15 +1,21 @@
 //! What a data file says about itself, checked against Parquet's own reader and other libraries' sums.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{
+    ArrayRef, AsArray, Float64Array, Int64Array, ListArray, RecordBatch, RecordBatchReader, StringArray,
+    StructArray,
+};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use bytes::Bytes;
 use milepost_store::{
-    Checksum, DataFile, DataFileWriter, Error, StatValue, Store, UnitNumber, stored_schema,
+    Checksum, DataFile, DataFileWriter, Error, StatValue, Store, UnitNumber, WriteTimes, stored_schema,
 };
 use milepost_testkit::{Fault, Operation, Rule};
 use object_store::ObjectStoreExt;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
@@ -226,4 +232,94 @@ async fn rows_of_other_types_are_refused() {
     let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     let batch = RecordBatch::try_from_iter([("id", Arc::clone(&column)), ("label", column)]).unwrap();
     assert!(matches!(writer.write(&batch).await, Err(Error::Parquet { .. })));
+}
+
+/// Rows of several types, some of them nested, so that a column has more than one leaf.
+fn mixed(rows: std::ops::Range<i64>) -> RecordBatch {
+    let ids = Int64Array::from_iter_values(rows.clone());
+    let labels: StringArray =
+        rows.clone().map(|i| (i % 5 > 0).then(|| format!("label {}", i % 97))).collect();
+    let pairs = StructArray::from(vec![
+        (
+            Arc::new(Field::new("x", DataType::Int64, true)),
+            Arc::new(rows.clone().map(|i| (i % 3 > 0).then_some(i)).collect::<Int64Array>()) as ArrayRef,
+        ),
+        (
+            Arc::new(Field::new("y", DataType::Float64, true)),
+            Arc::new(Float64Array::from_iter_values(rows.clone().map(|i| i as f64 / 7.0))) as ArrayRef,
+        ),
+    ]);
+    let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(
+        rows.map(|i| (i % 4 > 0).then(|| (0..i % 4).map(Some).collect::<Vec<_>>())),
+    );
+    let columns: [(&str, ArrayRef); 4] = [
+        ("id", Arc::new(ids)),
+        ("label", Arc::new(labels)),
+        ("pair", Arc::new(pairs)),
+        ("list", Arc::new(lists)),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
+}
+
+async fn bytes_of(store: &Store, file: &DataFile) -> Bytes {
+    store.object_store().get(&store.path_of(&name(), file)).await.unwrap().bytes().await.unwrap()
+}
+
+fn read_back(bytes: Bytes) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let schema = reader.schema();
+    concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_is_the_same_on_any_number_of_lanes() {
+    let (store, _) = faulty().await;
+    let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
+    let whole = mixed(0..1_000);
+    let mut files = Vec::new();
+    for lanes in [1, 2, 3, 9] {
+        let times = Arc::new(WriteTimes::default());
+        let writer = DataFileWriter::create(&attempt, UnitNumber(0), whole.schema(), small_groups()).unwrap();
+        let mut writer = writer.on_lanes(lanes).timed(Arc::clone(&times));
+        for start in (0..1_000).step_by(70) {
+            writer.write(&whole.slice(start, 70.min(1_000 - start))).await.unwrap();
+        }
+        let file = writer.finish().await.unwrap();
+        assert_eq!(file.rows, 1_000);
+        assert!(times.encode() > Duration::ZERO && times.sync() > Duration::ZERO);
+        store.verify_file(&name(), &file).await.unwrap();
+        files.push((bytes_of(&store, &file).await, file.content, file.statistics));
+    }
+    assert!(files.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(read_back(files[0].0.clone()), whole);
+}
+
+#[tokio::test]
+async fn each_row_group_is_encoded_as_its_first_rows_ask_for() {
+    let (store, _) = faulty().await;
+    let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
+    let whole = mixed(0..300);
+    let first_ids: Arc<Mutex<Vec<i64>>> = Arc::default();
+    let seen = Arc::clone(&first_ids);
+    // Without a dictionary from the second row group on; the third is left to go on in the same way.
+    let choose = move |first: &RecordBatch| {
+        let id = first.column(0).as_primitive::<Int64Type>().value(0);
+        seen.lock().unwrap().push(id);
+        (id == 100).then(|| WriterProperties::builder().set_dictionary_enabled(false).build())
+    };
+    let writer = DataFileWriter::create(&attempt, UnitNumber(0), whole.schema(), small_groups()).unwrap();
+    let mut writer = writer.choosing(Arc::new(choose));
+    for start in (0..300).step_by(50) {
+        writer.write(&whole.slice(start, 50)).await.unwrap();
+    }
+    let file = writer.finish().await.unwrap();
+    assert_eq!(*first_ids.lock().unwrap(), [0, 100, 200]);
+    let bytes = bytes_of(&store, &file).await;
+    let with_dictionary = |group: usize| {
+        let metadata = metadata(&bytes);
+        metadata.row_group(group).column(1).dictionary_page_offset().is_some()
+    };
+    assert_eq!([0, 1, 2].map(with_dictionary), [true, false, false]);
+    assert_eq!(read_back(bytes.clone()), whole);
+    store.verify_file(&name(), &file).await.unwrap();
 }
