@@ -180,8 +180,7 @@ impl DataFileWriter {
             (_, self.factory) = serialized(std::io::sink(), &self.schema, properties)?;
         }
         let number = self.file.flushed_row_groups().len();
-        let times = Arc::clone(&self.times);
-        RowGroupEncoder::new(&self.factory, self.file.schema_descr(), number, first, self.lanes, times)
+        RowGroupEncoder::new(&self.factory, self.file.schema_descr(), number, first, self.lanes, &self.times)
     }
 
     /// Closes the row group in progress before it is full, so that its memory is free.

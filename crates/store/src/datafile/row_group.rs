@@ -69,7 +69,7 @@ impl RowGroupEncoder {
         group: usize,
         first: &RecordBatch,
         lanes: usize,
-        times: Arc<WriteTimes>,
+        times: &Arc<WriteTimes>,
     ) -> Result<Self> {
         let mut columns: Vec<Column> =
             (0..first.num_columns()).map(|index| Column { index, leaves: vec![] }).collect();
@@ -81,7 +81,7 @@ impl RowGroupEncoder {
         let schema = first.schema();
         let lanes = deal(columns, first, lanes.max(1));
         let lane = |columns| {
-            Lane::Idle(Box::new(Columns { schema: schema.clone(), times: Arc::clone(&times), columns }))
+            Lane::Idle(Box::new(Columns { schema: schema.clone(), times: Arc::clone(times), columns }))
         };
         let lanes = lanes.into_iter().map(lane).collect();
         Ok(Self { schema, lanes, rows: 0 })
