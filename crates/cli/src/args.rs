@@ -11,6 +11,7 @@ use datafusion_cli::pool_type::PoolType;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::MaxRows;
 
+use crate::bench::{BenchArgs, BenchRunArgs};
 use crate::failure::Failure;
 use crate::job::{JobsArgs, RunArgs};
 use crate::oneline::flatten;
@@ -158,6 +159,11 @@ pub(crate) enum Subcommands {
     Gc(GcArgs),
     /// Make a little data, run the tour over it twice, and show what the second run did not have to compute
     Demo(DemoArgs),
+    /// Measure what checkpoints cost and save a script: off, cold, warm, and resumed after a kill
+    Bench(BenchArgs),
+    /// One measured run, which `milepost bench` starts
+    #[command(hide = true)]
+    BenchRun(BenchRunArgs),
 }
 
 /// `milepost verify`
@@ -350,6 +356,8 @@ mod tests {
             &["milepost", "datagen", "tpch", "--out", "x", "--parts", "0"],
             &["milepost", "-p", "/no/such/folder"],
             &["milepost", "run"],
+            &["milepost", "bench"],
+            &["milepost", "bench", "a.sql", "--rounds", "0"],
             &["milepost", "run", "a.sql", "--supervise", "3"],
             &["milepost", "run", "a.sql", "--supervise=often"],
             &["milepost", "-c", "SELECT 1", "run", "a.sql"],

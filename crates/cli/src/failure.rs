@@ -123,6 +123,9 @@ pub(crate) enum Failure {
         /// The checkpoints, or the store.
         places: String,
     },
+    /// A benchmark could not go on, or the rows of its runs differ.
+    #[error("{}", oneline::flatten(.0))]
+    Bench(String),
     /// Ctrl-C.
     #[error("interrupted: what was not complete is abandoned, what was committed before stays")]
     Interrupted,

@@ -8,11 +8,12 @@
 //!    `print` and `output` write rows to stdout, `notices` write what people should know to stderr.
 //! 5. `failure` turns the first error into one line on stderr and a number of `exit`.
 //!
-//! `job` runs scripts that survive their process. `datagen`, `demo` and `maintenance` (verify, gc) are commands of their
+//! `job` runs scripts that survive their process. `bench` measures what checkpoints cost and save a script. `datagen`, `demo` and `maintenance` (verify, gc) are commands of their
 //! own. All planning, storing and reusing is the engine's part: this
 //! crate decides nothing about checkpoints.
 
 mod args;
+mod bench;
 mod commands;
 mod datagen;
 mod demo;

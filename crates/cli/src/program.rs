@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, OutputArgs, Subcommands, Work};
+use crate::bench;
 use crate::datagen::{self, Request};
 use crate::demo;
 use crate::exit::Exit;
@@ -65,6 +66,8 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
         Some(Subcommands::Run(run)) => job::run(runtime, &args, run, interrupts),
         Some(Subcommands::Jobs(jobs)) => runtime.block_on(list_jobs(&args, jobs, interrupts)),
         Some(Subcommands::Demo(demo)) => runtime.block_on(demo::run(&args, demo, interrupts)),
+        Some(Subcommands::Bench(arguments)) => bench::run(runtime, &args, arguments, interrupts),
+        Some(Subcommands::BenchRun(arguments)) => bench::run_one(runtime, &args, arguments),
         Some(Subcommands::Verify(verify)) => {
             let mut runner = runner(runtime, &args, interrupts)?;
             runtime.block_on(maintenance::verify(&mut runner, verify))

@@ -1,6 +1,8 @@
 //! The program as its users meet it: a process, its output, and its exit code.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "program/bench.rs"]
+mod bench;
 #[path = "program/checkpoints.rs"]
 mod checkpoints;
 #[path = "program/command_line.rs"]

@@ -17,3 +17,4 @@ mod supervise;
 pub(crate) use arguments::{JobsArgs, RunArgs};
 pub(crate) use drive::run;
 pub(crate) use listing::list;
+pub(crate) use script::Ready;

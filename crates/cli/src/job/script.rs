@@ -11,11 +11,11 @@ use crate::run::{Script, Source, Step};
 
 /// A job that is ready to start.
 #[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) name: JobName,
-    pub(super) script: JobScript,
+pub(crate) struct Ready {
+    pub(crate) name: JobName,
+    pub(crate) script: JobScript,
     /// What errors call the script.
-    pub(super) script_name: String,
+    pub(crate) script_name: String,
 }
 
 impl Ready {
@@ -29,8 +29,21 @@ impl Ready {
             Some(name) => JobName::parse(name).map_err(|error| Failure::Refused(error.to_string()))?,
             None => name_of(&args.file)?,
         };
+        Self::of(name, &args.file, &args.variables, options)
+    }
+
+    /// The same, of a file and variables that are written as `name=value`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn of(
+        name: JobName,
+        file: &Path,
+        values: &[String],
+        options: &ConfigOptions,
+    ) -> Result<Self, Failure> {
         let mut variables = Variables::default();
-        for variable in &args.variables {
+        for variable in values {
             let Some((name, value)) = variable.split_once('=') else {
                 return Err(Failure::Usage(format!(
                     "--var {variable} is no variable: write --var name=value"
@@ -38,7 +51,7 @@ impl Ready {
             };
             variables.set(name, value).map_err(|error| Failure::Refused(error.to_string()))?;
         }
-        let mut source = read(&args.file)?;
+        let mut source = read(file)?;
         let named = |error: milepost::Error| Failure::Refused(format!("{}: {error}", source.name));
         source.text = variables.fill_in(&source.text).map_err(named)?;
         let script = Script::parse(options, &source)?;
@@ -60,7 +73,7 @@ impl Ready {
     }
 
     /// Where a line of the script is.
-    pub(super) fn place(&self, line: usize) -> Place {
+    pub(crate) fn place(&self, line: usize) -> Place {
         Place { script: self.script_name.clone(), line }
     }
 }
