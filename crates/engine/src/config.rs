@@ -81,6 +81,16 @@ words! {
     }
 }
 
+words! {
+    /// In which order inner joins above a snapshot are done.
+    JoinOrder {
+        /// As the query has them (default).
+        Written = "written",
+        /// As the measured sizes of snapshots suggest, where that clearly pays.
+        Measured = "measured",
+    }
+}
+
 /// Compression of a snapshot's Parquet files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -161,6 +171,10 @@ pub struct MilepostConfig {
     pub durability: Durability,
     /// Whether whole files are checked as they are read. Default false.
     pub verify_reads: bool,
+    /// Default `written`.
+    pub join_order: JoinOrder,
+    /// Columns whose row groups get a Bloom filter. Default none.
+    pub bloom_filters: Vec<String>,
 }
 
 impl Default for MilepostConfig {
@@ -177,6 +191,8 @@ impl Default for MilepostConfig {
             ttl: None,
             durability: Durability::Fsync,
             verify_reads: false,
+            join_order: JoinOrder::Written,
+            bloom_filters: vec![],
         }
     }
 }
@@ -194,6 +210,8 @@ const KEYS: &[(&str, &str)] = &[
     ("ttl", "age at which a version may be collected, such as '7 days', or none"),
     ("durability", "fsync, none: whether local files are synced to disk"),
     ("verify_reads", "false, true: check whole files as they are read"),
+    ("join_order", "written, measured: the order of inner joins above a snapshot"),
+    ("bloom_filters", "columns whose row groups get a Bloom filter, such as 'id, customer', or none"),
 ];
 
 impl MilepostConfig {
@@ -231,6 +249,10 @@ impl MilepostConfig {
                 }
             }
             "verify_reads" => self.verify_reads = parse_bool(text).ok_or_else(|| bad("true, false"))?,
+            "join_order" => self.join_order = text.parse().map_err(|e: String| bad(&e))?,
+            "bloom_filters" => {
+                self.bloom_filters = names(text).ok_or_else(|| bad("none, or names of columns"))?
+            }
             _ => return Err(unknown(key, |_| true)),
         }
         Ok(())
@@ -252,6 +274,9 @@ impl MilepostConfig {
                 Durability::None => "none".to_string(),
             },
             "verify_reads" => self.verify_reads.to_string(),
+            "join_order" => self.join_order.to_string(),
+            "bloom_filters" if self.bloom_filters.is_empty() => "none".to_string(),
+            "bloom_filters" => self.bloom_filters.join(", "),
             _ => String::new(),
         }
     }
@@ -306,6 +331,19 @@ fn unknown(key: &str, is_meant: impl Fn(&str) -> bool) -> Error {
     Error::UnknownOption { key: key.to_string(), known: known.join(", ") }
 }
 
+/// The names of a list with commas; those in double quotes may hold anything but these.
+fn names(text: &str) -> Option<Vec<String>> {
+    if text.eq_ignore_ascii_case("none") || text.is_empty() {
+        return Some(vec![]);
+    }
+    let name = |part: &str| {
+        let part = part.trim();
+        let name = part.strip_prefix('"').and_then(|part| part.strip_suffix('"')).unwrap_or(part);
+        (!name.is_empty()).then(|| name.to_string())
+    };
+    text.split(',').map(name).collect()
+}
+
 fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "1" => Some(true),
@@ -348,6 +386,9 @@ mod tests {
             ("ttl", "none", "none"),
             ("compression", "zstd", "zstd"),
             ("durability", "none", "none"),
+            ("join_order", "Measured", "measured"),
+            ("bloom_filters", " a,\"B c\" ", "a, B c"),
+            ("bloom_filters", "none", "none"),
         ] {
             config.set_key(key, value).unwrap();
             assert_eq!(config.get_key(key), shown);
@@ -367,6 +408,7 @@ mod tests {
             ("keep_versions", "0"),
             ("ttl", "7 moons"),
             ("ttl", "3 hs"),
+            ("bloom_filters", "a,,b"),
         ] {
             assert!(config.set_key(key, value).is_err(), "{key} = {value}");
         }

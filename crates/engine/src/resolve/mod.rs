@@ -9,6 +9,7 @@ mod damage;
 mod ensure;
 mod explain;
 mod freshness;
+mod join_order;
 mod planner;
 mod prepare;
 mod rebind;

@@ -29,6 +29,9 @@ use crate::context::Home;
 struct Footer {
     metadata: Arc<ParquetMetaData>,
     chunks: HashMap<u64, Chunk>,
+    /// Where Bloom filters lie before the footer's metadata: the bytes that were checked, and where they begin. To read them
+    /// again would be to trust them unchecked.
+    filters: Option<(u64, Bytes)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +42,7 @@ struct Chunk {
 }
 
 impl Footer {
-    fn new(metadata: ParquetMetaData) -> Self {
+    fn new(metadata: ParquetMetaData, start: u64, bytes: Bytes) -> Self {
         let groups = metadata.row_groups().iter().enumerate();
         let chunks = groups.flat_map(|(group, row_group)| {
             row_group.columns().iter().enumerate().map(move |(column, chunk)| {
@@ -48,7 +51,17 @@ impl Footer {
             })
         });
         let chunks = chunks.collect();
-        Self { metadata: Arc::new(metadata), chunks }
+        let mut columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+        let filters = columns.any(|column| column.bloom_filter_offset().is_some()).then_some((start, bytes));
+        Self { metadata: Arc::new(metadata), chunks, filters }
+    }
+
+    /// The bytes of a range, if they were checked together with the footer.
+    fn filter(&self, range: &Range<u64>) -> Option<Bytes> {
+        let (start, bytes) = self.filters.as_ref()?;
+        let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
+        let to = usize::try_from(range.end.checked_sub(*start)?).ok()?;
+        (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
     }
 
     /// The chunk that fills a range.
@@ -148,7 +161,7 @@ impl CheckedReader {
         self.file.check_footer(&bytes).map_err(external)?;
         let mut parser = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
         parser.try_parse_sized(&bytes, self.file.size)?;
-        let footer = Arc::new(Footer::new(parser.finish()?));
+        let footer = Arc::new(Footer::new(parser.finish()?, start, bytes));
         self.footers.put(self.path.clone(), Arc::clone(&footer));
         Ok(footer)
     }
@@ -157,6 +170,9 @@ impl CheckedReader {
 impl AsyncFileReader for CheckedReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         async move {
+            if let Some(checked) = self.footer.as_ref().and_then(|footer| footer.filter(&range)) {
+                return Ok(checked);
+            }
             let bytes = self.objects.get_range(&self.path, range.clone()).await.map_err(external)?;
             self.metrics.bytes_scanned.add(bytes.len());
             self.check(&range, &bytes)?;

@@ -31,6 +31,7 @@ use super::progress::{StageCounters, StageTimes};
 use super::purity::Plan;
 use super::units::{Batch, Part, Sources, Units};
 use super::work::{Rest, Work};
+use super::writer::bloom_filters;
 use crate::config::MilepostConfig;
 use crate::context::{Home, Milepost};
 use crate::error::{Error, store_error};
@@ -102,6 +103,7 @@ impl Stage<'_> {
             let work = self.as_begun_before(work).await?;
             let schema = result_schema(&self.plan, work.result().as_ref());
             milepost_store::check_schema(&schema).map_err(store_error)?;
+            bloom_filters(&schema, &self.config.bloom_filters)?;
             let spec = AttemptSpec {
                 signature: self.identity.signature,
                 fingerprint: self.identity.fingerprint,

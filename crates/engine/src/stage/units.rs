@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::progress::StageCounters;
 use super::purity::Plan;
 use super::work::Work;
-use super::writer::UnitWriter;
+use super::writer::{UnitWriter, bloom_filters};
 use crate::config::MilepostConfig;
 use crate::error::store_error;
 
@@ -79,6 +79,10 @@ impl Units<'_> {
             schema: Arc::clone(&batch.schema),
             ordered: batch.ordered,
             compression: self.config.compression,
+            bloom_filters: match batch.part {
+                Part::States => vec![],
+                Part::Whole | Part::Finish => bloom_filters(&batch.schema, &self.config.bloom_filters)?,
+            },
             pool: Arc::clone(self.context.memory_pool()),
             counters: Arc::clone(self.counters),
             part: batch.part,

@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::StreamExt;
 use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, stored_schema};
 use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, ZstdLevel};
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{BloomFilterPosition, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 
 use super::encodings::{Profile, choose, tells};
 use super::progress::StageCounters;
 use super::units::Part;
 use crate::config::{Codec, Compression};
-use crate::error::store_error;
+use crate::error::{Error, store_error};
 
 /// A unit's file is closed and a new one begun when it has grown to this many bytes, so that every file stays within
 /// what one multipart upload can hold and many readers can share the work.
@@ -37,6 +38,8 @@ pub(super) struct UnitWriter {
     /// Whether the rows of a unit have an order that means something.
     pub(super) ordered: bool,
     pub(super) compression: Compression,
+    /// Columns with Bloom filters, by their names in the files.
+    pub(super) bloom_filters: Vec<String>,
     pub(super) pool: Arc<dyn MemoryPool>,
     pub(super) counters: Arc<StageCounters>,
     pub(super) part: Part,
@@ -128,12 +131,14 @@ impl UnitWriter {
         let stored = stored_schema(&self.schema);
         let named = RecordBatch::try_new(Arc::clone(&stored), first.columns().to_vec())?;
         let (compression, profile) = (self.compression, profile(self.compression));
+        let filtered = self.bloom_filters.clone();
         let encodings = move |rows: &RecordBatch| {
-            let properties = writer_properties(compression).ok()?;
+            let properties = writer_properties(compression, &filtered).ok()?;
             Some(choose(properties, rows, profile).build()).filter(|_| tells(rows))
         };
         // What holds for any rows; the writer asks again at the first ones.
-        let properties = choose(writer_properties(compression)?, &named.slice(0, 0), profile);
+        let properties =
+            choose(writer_properties(compression, &self.bloom_filters)?, &named.slice(0, 0), profile);
         DataFileWriter::create(&self.attempt, unit, stored, properties.build())
             .and_then(|writer| writer.ordered(self.ordered))
             .map(|writer| {
@@ -172,7 +177,7 @@ async fn timed<T>(total: &mut Duration, work: impl Future<Output = T>) -> T {
     done
 }
 
-fn writer_properties(compression: Compression) -> Result<WriterPropertiesBuilder> {
+fn writer_properties(compression: Compression, bloom_filters: &[String]) -> Result<WriterPropertiesBuilder> {
     let codec = match compression {
         Compression::Fast | Compression::Codec(Codec::Snappy) => ParquetCompression::SNAPPY,
         Compression::Small | Compression::Codec(Codec::Zstd) => {
@@ -183,10 +188,56 @@ fn writer_properties(compression: Compression) -> Result<WriterPropertiesBuilder
         Compression::Codec(Codec::Gzip) => ParquetCompression::GZIP(GzipLevel::try_new(6)?),
         Compression::Codec(Codec::Brotli) => ParquetCompression::BROTLI(BrotliLevel::try_new(1)?),
     };
-    Ok(WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(codec)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_created_by(crate::PRODUCER.to_string()))
+        // With the footer, whose checksum covers them: a flipped bit would hide rows.
+        .set_bloom_filter_position(BloomFilterPosition::End)
+        .set_created_by(crate::PRODUCER.to_string());
+    for column in bloom_filters {
+        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(column.as_str()), true);
+    }
+    Ok(properties)
+}
+
+/// The columns that `wanted` names, by their names in the files.
+///
+/// # Errors
+/// A name that `schema` does not have, or that is a column of another type than can have a filter.
+pub(super) fn bloom_filters(schema: &SchemaRef, wanted: &[String]) -> Result<Vec<String>> {
+    let stored = stored_schema(schema);
+    let fits = |index: &usize| can_have_filter(schema.field(*index).data_type());
+    let column = |name: &String| {
+        let index = schema.index_of(name).ok().filter(fits);
+        index.map(|index| stored.field(index).name().clone()).ok_or_else(|| {
+            let fitting =
+                (0..schema.fields().len()).filter(fits).map(|index| schema.field(index).name().as_str());
+            Error::BadValue {
+                key: "bloom_filters".to_string(),
+                value: name.clone(),
+                expected: format!(
+                    "none, or columns of text, bytes, int or bigint: {}",
+                    fitting.collect::<Vec<_>>().join(", ")
+                ),
+            }
+        })
+    };
+    Ok(wanted.iter().map(column).collect::<std::result::Result<_, _>>()?)
+}
+
+/// Types whose equal values are the same bytes in Parquet; not so floats, with their two zeros.
+fn can_have_filter(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int32
+            | DataType::Int64
+            | DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+    )
 }
 
 fn profile(compression: Compression) -> Profile {
