@@ -116,16 +116,19 @@ fn rows_that_differ_between_runs_are_told_loudly() {
     desk.write(
         "s.sql",
         "CREATE EXTERNAL TABLE log (n BIGINT) STORED AS CSV LOCATION 'log/' OPTIONS ('format.has_header' 'true');\n\
-         INSERT INTO log VALUES (1);\nSELECT n FROM log;\nSELECT 1 AS same;",
+         INSERT INTO log VALUES (1);\nSELECT n FROM log;\nSELECT 1 AS same;\nSELECT sum(n) FROM log;",
     );
     let ran = desk.run(&["-q", "bench", "s.sql", "--rounds", "1", "--no-resume"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.error_line().contains("1 statement gave other rows"), "{ran:?}");
-    assert!(ran.stdout.contains("DIFFERENT ROWS: 1 statement "), "{ran:?}");
+    assert!(ran.error_line().contains("2 statements gave other rows"), "{ran:?}");
+    assert!(ran.stdout.contains("DIFFERENT ROWS: 2 statements "), "{ran:?}");
     assert!(
         ran.stdout.contains("3 SELECT n FROM log: 1 row in the first run, 2 rows in the off run of round 1"),
         "{ran:?}"
     );
+    let others =
+        "5 SELECT sum(n) FROM log: 1 row in the first run, as many but others in the off run of round 1";
+    assert!(ran.stdout.contains(others), "{ran:?}");
     assert!(ran.stdout.contains("no CHECKPOINT"), "{ran:?}");
     let report = report(&desk, "milepost-bench");
     assert_eq!(report["comparison"]["different"][0]["statement"], 3);

@@ -9,8 +9,9 @@ use super::words::{fitted, kill, left_out, ratio, time};
 use crate::bench::mode::Mode;
 use crate::bench::summary::StatementFigures;
 
-/// Statements that the chart shows; the others are in the table.
+/// Statements that the chart shows, and the part of the longest that they take at least; the others are in the table.
 const SHOWN: usize = 8;
+const LEAST: f64 = 0.01;
 /// Pixels for a label on a narrow screen, and for one beside a note.
 const LABEL: f64 = 300.0;
 const SHORT: f64 = 165.0;
@@ -115,9 +116,12 @@ pub(super) fn statements(report: &Report) -> String {
         })
         .collect();
     let says = format!(
-        "The {} that take longest, in the order of the script. Without checkpoints a CHECKPOINT is only a view: its work is \
+        "The {} longest, in the order of the script. Without checkpoints a CHECKPOINT is only a view: its work is \
          done where its rows are read, or at once if nothing reads them.",
-        crate::units::counted(shown.len() as u64, "statement")
+        match shown.len() {
+            1 => "statement that takes".to_string(),
+            many => format!("{many} statements that take"),
+        }
     );
     let look = Look { thick: 11, widest: 74.0 };
     let description = "For each statement, one bar for each mode. All figures stand in the table below.";
@@ -145,7 +149,9 @@ fn slowest(all: &[StatementFigures]) -> Vec<&StatementFigures> {
     let longest = |of: &StatementFigures| of.times_ms.values().copied().fold(0.0, f64::max);
     let mut sorted: Vec<&StatementFigures> = all.iter().collect();
     sorted.sort_by(|one, other| longest(other).total_cmp(&longest(one)));
+    let least = sorted.first().map_or(0.0, |first| longest(first) * LEAST);
     sorted.truncate(SHOWN);
+    sorted.retain(|of| longest(of) >= least);
     sorted.sort_by_key(|of| of.number);
     sorted
 }
