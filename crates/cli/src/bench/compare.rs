@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::line::{Content, Floats, MayDiffer, StepRan};
+use super::line::{Content, Floats, LEFT_OUT, MayDiffer, StepRan};
 use super::mode::Mode;
 use super::rounds::{Measured, Run};
 use super::statements::{Compared, StatementInfo};
@@ -74,13 +74,13 @@ fn given<'a>(statement: &StatementInfo, measured: &'a Measured) -> Vec<Given<'a>
     );
     for round in &measured.rounds {
         for run in &round.runs {
-            let name = format!("{} in round {}", run.mode.word(), round.number);
+            let name = format!("the {} run of round {}", run.mode.word(), round.number);
             given.extend(given_by(run, statement.number).map(|ran| (name, ran)));
         }
     }
     let counts = |(_, ran): &Given<'_>| match statement.compared {
-        Compared::Stored => ran.outcome != "view" && ran.outcome != "left out",
-        _ => ran.outcome != "left out",
+        Compared::Stored => ran.outcome != "view" && ran.outcome != LEFT_OUT,
+        _ => ran.outcome != LEFT_OUT,
     };
     given.retain(counts);
     given
@@ -100,13 +100,13 @@ fn first_difference(compared: Compared, given: &[Given<'_>]) -> Option<String> {
     let ((reference, expected), others) = given.split_first()?;
     others.iter().find_map(|(name, found)| {
         if found.rows != expected.rows {
-            return Some(format!("{} in {reference}, {} {name}", rows(expected), rows(found)));
+            return Some(format!("{} in {reference}, {} in {name}", rows(expected), rows(found)));
         }
         let close = match (&expected.content, &found.content) {
             (Some(expected), Some(found)) if compared == Compared::Rows => expected.is_close(found),
             _ => true,
         };
-        (!close).then(|| format!("{} in {reference}, as many but others {name}", rows(expected)))
+        (!close).then(|| format!("{} in {reference}, as many but others in {name}", rows(expected)))
     })
 }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn measured(first: Ran, warm: Ran) -> Measured {
-        let run = Run { mode: Mode::Warm, ran: warm, store_bytes: 0, killed: None };
+        let run = Run { mode: Mode::Warm, time_ms: 1.0, ran: warm, store_bytes: 0, killed: None };
         Measured { first, rounds: vec![Round { number: 1, runs: vec![run], probe: None }] }
     }
 
@@ -183,9 +183,12 @@ mod tests {
         let found = |first, warm| compare(&[statement(Compared::Rows)], &measured(first, warm));
         assert_eq!(found(ran(2, "a"), ran(2, "a")).equal, 1);
         let fewer = found(ran(2, "a"), ran(1, "b"));
-        assert_eq!(fewer.different[0].what, "2 rows in the first run, 1 row warm in round 1");
+        assert_eq!(fewer.different[0].what, "2 rows in the first run, 1 row in the warm run of round 1");
         let others = found(ran(2, "a"), ran(2, "b"));
-        assert_eq!(others.different[0].what, "2 rows in the first run, as many but others warm in round 1");
+        assert_eq!(
+            others.different[0].what,
+            "2 rows in the first run, as many but others in the warm run of round 1"
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+/// The outcome of a statement that was not run.
+pub(super) const LEFT_OUT: &str = "left out";
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

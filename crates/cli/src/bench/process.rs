@@ -89,7 +89,7 @@ impl Runs {
             Some(errors) => errors.await.unwrap_or_default(),
             None => String::new(),
         };
-        if ran.killed || status.success() { Ok(ran) } else { Err(failed(status, &errors)) }
+        if ran.killed || status.success() { Ok(ran) } else { Err(failed(way, status, &errors)) }
     }
 
     fn start(&self, way: Way, store: &Path) -> std::io::Result<Child> {
@@ -169,11 +169,18 @@ async fn text(mut stderr: ChildStderr) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Why a run ended: its own last words, which name the statement.
-fn failed(status: ExitStatus, errors: &str) -> Failure {
+/// Why a run ended: how it was run, and its own last words, which name the statement.
+fn failed(way: Way, status: ExitStatus, errors: &str) -> Failure {
+    let how = match way {
+        Way::Look | Way::Off => "without checkpoints",
+        Way::On | Way::Probe => "with checkpoints",
+        Way::Job => "as a job",
+    };
     let last = errors.lines().rev().find(|line| !line.trim().is_empty());
     Failure::Bench(match last {
-        Some(line) => line.strip_prefix("milepost: ").unwrap_or(line).to_string(),
-        None => format!("a run ended with {status} and said nothing: the system may have been out of memory"),
+        Some(line) => format!("{how}: {}", line.strip_prefix("milepost: ").unwrap_or(line)),
+        None => format!(
+            "{how}: a run ended with {status} and said nothing: the system may have been out of memory"
+        ),
     })
 }

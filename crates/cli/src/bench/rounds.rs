@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::arguments::{BenchArgs, Way};
 use super::kill::KillPoint;
+use super::line::LEFT_OUT;
 use super::mode::{Mode, order};
 use super::process::{Ran, Runs};
 use super::workshop::{Workshop, size};
@@ -41,6 +42,8 @@ pub(super) struct Round {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Run {
     pub(super) mode: Mode,
+    /// The time of the process without the statements that are left out without checkpoints, in milliseconds.
+    pub(super) time_ms: f64,
     #[serde(flatten)]
     pub(super) ran: Ran,
     /// By how much the store grew.
@@ -64,6 +67,19 @@ pub(super) struct Victim {
 }
 
 impl Measured {
+    /// The statements that the first run left out.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = u64> {
+        let left_out = self.first.statements.iter().filter(|step| step.outcome == LEFT_OUT);
+        left_out.map(|step| step.number)
+    }
+
+    /// What of a run can be held against one without checkpoints, in milliseconds.
+    fn comparable_ms(&self, ran: &Ran) -> f64 {
+        let left_out: Vec<u64> = self.left_out().collect();
+        let steps = ran.statements.iter().filter(|step| left_out.contains(&step.number));
+        ran.wall_ms - steps.map(|step| step.ms).sum::<f64>()
+    }
+
     /// All measured runs of a mode.
     pub(super) fn of(&self, mode: Mode) -> impl Iterator<Item = &Run> {
         self.rounds.iter().flat_map(|round| &round.runs).filter(move |run| run.mode == mode)
@@ -87,7 +103,7 @@ impl Rounds<'_> {
     /// The first run that fails.
     pub(super) async fn measure(&self) -> Result<Measured, Failure> {
         let first = self.run(Way::Look, &self.workshop.store("first")?).await?;
-        self.tell("first run, not counted", &first);
+        self.tell("first run, not counted", first.wall_ms);
         let mut measured = Measured { first, rounds: Vec::new() };
         for number in 1..=self.bench.rounds {
             let round = self.round(number, &measured).await?;
@@ -101,19 +117,19 @@ impl Rounds<'_> {
         let with_checkpoints = self.workshop.store("checkpoints")?;
         for mode in order(number, !self.bench.no_resume) {
             let run = match mode {
-                Mode::Off => Some(self.plain(mode, Way::Off, &self.workshop.store("off")?).await?),
-                Mode::Cold | Mode::Warm => Some(self.plain(mode, Way::On, &with_checkpoints).await?),
+                Mode::Off => Some(self.plain(mode, Way::Off, &self.workshop.store("off")?, before).await?),
+                Mode::Cold | Mode::Warm => Some(self.plain(mode, Way::On, &with_checkpoints, before).await?),
                 Mode::Resumed => {
                     let cold = round.runs.iter().find(|run| run.mode == Mode::Cold);
                     match cold.or_else(|| before.of(Mode::Cold).last()) {
-                        Some(cold) => self.resumed(cold).await?,
+                        Some(cold) => self.resumed(cold, before).await?,
                         None => None,
                     }
                 }
             };
             let of = self.bench.rounds;
             match &run {
-                Some(run) => self.tell(&format!("round {number}/{of}: {}", mode.word()), &run.ran),
+                Some(run) => self.tell(&format!("round {number}/{of}: {}", mode.word()), run.time_ms),
                 None => self
                     .say(&format!("round {number}/{of}: the script was through before it could be killed")),
             }
@@ -125,14 +141,15 @@ impl Rounds<'_> {
         Ok(round)
     }
 
-    async fn plain(&self, mode: Mode, way: Way, store: &Path) -> Result<Run, Failure> {
-        let before = size(store);
+    async fn plain(&self, mode: Mode, way: Way, store: &Path, before: &Measured) -> Result<Run, Failure> {
+        let there = size(store);
         let ran = self.run(way, store).await?;
-        Ok(Run { mode, ran, store_bytes: size(store).saturating_sub(before), killed: None })
+        let time_ms = before.comparable_ms(&ran);
+        Ok(Run { mode, time_ms, ran, store_bytes: size(store).saturating_sub(there), killed: None })
     }
 
     /// Kills a run in the middle and starts it again. `cold` is one that nobody disturbed.
-    async fn resumed(&self, cold: &Run) -> Result<Option<Run>, Failure> {
+    async fn resumed(&self, cold: &Run, before: &Measured) -> Result<Option<Run>, Failure> {
         for tried in 0..TRIES {
             let part = 0.5_f64.powi(tried + 1);
             let Some(point) = KillPoint::at(part, &cold.ran.statements) else { return Ok(None) };
@@ -140,7 +157,7 @@ impl Rounds<'_> {
             let ran = self.runs.run(Way::Job, &store, Some(point)).await?;
             if ran.killed {
                 let victim = Victim { part, point, ran, store_bytes: size(&store) };
-                let mut run = self.plain(Mode::Resumed, Way::Job, &store).await?;
+                let mut run = self.plain(Mode::Resumed, Way::Job, &store, before).await?;
                 run.killed = Some(victim);
                 return Ok(Some(run));
             }
@@ -152,8 +169,8 @@ impl Rounds<'_> {
         self.runs.run(way, store, None).await
     }
 
-    fn tell(&self, what: &str, ran: &Ran) {
-        self.say(&format!("{what}: {}", seconds(Duration::from_secs_f64(ran.wall_ms / 1e3))));
+    fn tell(&self, what: &str, ms: f64) {
+        self.say(&format!("{what}: {}", seconds(Duration::from_secs_f64((ms / 1e3).max(0.0)))));
     }
 
     fn say(&self, line: &str) {

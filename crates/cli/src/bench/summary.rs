@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::compare::outcome;
+use super::line::LEFT_OUT;
 use super::mode::Mode;
 use super::rounds::{Measured, Run};
 use super::spread::Spread;
@@ -40,7 +41,7 @@ pub(super) struct LeftOut {
 pub(super) struct ModeFigures {
     pub(super) mode: Mode,
     pub(super) runs: usize,
-    /// Milliseconds from the start of the process to its end.
+    /// Milliseconds from the start of the process to its end, without the statements that are left out without checkpoints.
     pub(super) time_ms: Spread,
     /// The median against that without checkpoints.
     pub(super) ratio: f64,
@@ -80,7 +81,7 @@ pub(super) struct KillFigures {
 impl Summary {
     /// Of these measurements.
     pub(super) fn of(statements: &[StatementInfo], measured: &Measured) -> Self {
-        let off = Spread::of(measured.of(Mode::Off).map(|run| run.ran.wall_ms));
+        let off = Spread::of(measured.of(Mode::Off).map(|run| run.time_ms));
         let off = off.map_or(f64::NAN, |spread| spread.median);
         let modes: Vec<ModeFigures> =
             Mode::ALL.into_iter().filter_map(|mode| ModeFigures::of(mode, measured, off)).collect();
@@ -92,7 +93,7 @@ impl Summary {
         };
         let statements: Vec<StatementFigures> =
             statements.iter().map(|info| StatementFigures::of(info.number, measured)).collect();
-        let left_out = LeftOut::of(&statements);
+        let left_out = LeftOut::of(&statements, measured);
         Self { modes, statements, checkpoints, script, kill: KillFigures::of(measured), left_out }
     }
 
@@ -105,7 +106,7 @@ impl Summary {
 impl ModeFigures {
     fn of(mode: Mode, measured: &Measured, off: f64) -> Option<Self> {
         let runs: Vec<&Run> = measured.of(mode).collect();
-        let time_ms = Spread::of(runs.iter().map(|run| run.ran.wall_ms))?;
+        let time_ms = Spread::of(runs.iter().map(|run| run.time_ms))?;
         let store = Spread::of(runs.iter().map(|run| run.store_bytes as f64))?;
         Some(Self {
             mode,
@@ -123,7 +124,7 @@ impl StatementFigures {
         let mut of = Self { number, times_ms: BTreeMap::new(), outcomes: BTreeMap::new() };
         for mode in Mode::ALL {
             let outcome = outcome(measured, mode, number);
-            let ran = steps(measured, mode, number).filter(|step| step.outcome != "left out");
+            let ran = steps(measured, mode, number).filter(|step| step.outcome != LEFT_OUT);
             if let Some(time) = Spread::of(ran.map(|step| step.ms)) {
                 of.times_ms.insert(mode, time.median);
             }
@@ -136,15 +137,11 @@ impl StatementFigures {
 }
 
 impl LeftOut {
-    fn of(statements: &[StatementFigures]) -> Option<Self> {
-        let is_left_out =
-            |of: &&StatementFigures| of.outcomes.get(&Mode::Off).is_some_and(|word| word == "left out");
-        let warm = statements
-            .iter()
-            .filter(is_left_out)
-            .map(|of| of.times_ms.get(&Mode::Warm).copied().unwrap_or(0.0));
-        let (many, warm_ms) = warm.fold((0, 0.0), |(many, sum), ms| (many + 1, sum + ms));
-        (many > 0).then_some(Self { statements: many, warm_ms })
+    fn of(statements: &[StatementFigures], measured: &Measured) -> Option<Self> {
+        let numbers: Vec<u64> = measured.left_out().collect();
+        let left_out = statements.iter().filter(|of| numbers.contains(&of.number));
+        let warm_ms = left_out.filter_map(|of| of.times_ms.get(&Mode::Warm)).sum();
+        (!numbers.is_empty()).then_some(Self { statements: numbers.len() as u64, warm_ms })
     }
 }
 

@@ -9,7 +9,7 @@ use milepost::job::JobStep;
 use milepost::sql::{Statement, StatementKind};
 
 use super::execute::{self, Done, query_of};
-use crate::bench::line::StepRan;
+use crate::bench::line::{LEFT_OUT, StepRan};
 
 /// Runs the step at `index` with checkpoints switched off, whatever the script itself has set.
 ///
@@ -24,7 +24,7 @@ pub(super) async fn run(session: &Session, steps: &[JobStep], index: usize) -> R
         return internal_err!("there is no step after the first {}", before.len());
     };
     if is_left_out(&step.statement) {
-        let outcome = "left out".to_string();
+        let outcome = LEFT_OUT.to_string();
         let ran = StepRan { number: step.number(), outcome, ..StepRan::default() };
         return Ok(Done { ran, plan: None });
     }

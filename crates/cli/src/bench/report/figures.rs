@@ -116,8 +116,8 @@ pub(super) fn rounds(report: &Report) -> String {
         for run in &round.runs {
             rows.push(vec![
                 format!("{}, {}", round.number, run.mode.word()),
-                time(run.ran.wall_ms),
-                ratio(run.ran.wall_ms / off),
+                time(run.time_ms),
+                ratio(run.time_ms / off),
                 bytes(run.store_bytes),
                 run.ran.peak_memory_bytes.map_or_else(|| "unknown".to_string(), bytes),
             ]);

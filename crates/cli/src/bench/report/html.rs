@@ -42,13 +42,18 @@ pub(super) const fn figures(head: &'static str) -> Column {
     Column { head, figures: true }
 }
 
+/// Heads of rows that are longer may take several lines.
+const LONG: usize = 20;
+
 /// A table. The first cell of a row is its head. Cells are text, not HTML.
 pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<String>]) -> String {
     let class = |column: &Column| if column.figures { " class=\"n\"" } else { "" };
     let caption = escape(caption);
+    let long = rows.iter().filter_map(|row| row.first()).any(|head| head.chars().count() > LONG);
+    let class_of_table = if long { " class=\"long\"" } else { "" };
     // It scrolls by itself where the screen is narrow, also with the keyboard.
     let mut text = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n<thead><tr>"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table{class_of_table}>\n<caption>{caption}</caption>\n<thead><tr>"
     );
     for column in columns {
         let _ = write!(text, "<th scope=\"col\"{}>{}</th>", class(column), escape(column.head));

@@ -5,16 +5,16 @@ use super::bars::{Bar, Group, Look, bars, legend};
 use super::figures;
 use super::html::{escape, figures as number, table, words};
 use super::lines::Growth;
-use super::words::{kill, left_out, ratio, time};
+use super::words::{fitted, kill, left_out, ratio, time};
 use crate::bench::mode::Mode;
-use crate::bench::statements::shortened;
 use crate::bench::summary::StatementFigures;
 
-/// Statements that the chart shows; the others are in the table.
+/// Statements that the chart shows, and the part of the longest that they take at least; the others are in the table.
 const SHOWN: usize = 8;
-/// Characters of a label that fit a narrow screen, and beside a note.
-const LABEL: usize = 34;
-const SHORT: usize = 24;
+const LEAST: f64 = 0.01;
+/// Pixels for a label on a narrow screen, and for one beside a note.
+const LABEL: f64 = 300.0;
+const SHORT: f64 = 165.0;
 /// Runs that the chart of their sum shows.
 const RUNS: u64 = 12;
 
@@ -96,7 +96,7 @@ pub(super) fn growth(report: &Report) -> String {
         }
         None => "However often it runs, checkpoints do not make this script faster.".to_string(),
     };
-    let names = [("off", "without checkpoints"), ("warm", "with checkpoints: one cold run, then warm ones")];
+    let names = [("off", "without checkpoints"), ("warm", "with checkpoints: cold once, then warm")];
     let chart = growth.chart("growth-chart", "Time of several runs together", &says);
     let columns = [words("runs"), number("without checkpoints"), number("with checkpoints")];
     let figures = table("Time of several runs together", &columns, &growth.rows());
@@ -110,15 +110,18 @@ pub(super) fn statements(report: &Report) -> String {
     let groups: Vec<Group> = shown
         .iter()
         .map(|of| Group {
-            label: shortened(&report.label(of.number), LABEL),
+            label: fitted(&report.label(of.number), LABEL),
             note: String::new(),
             bars: modes.iter().map(|mode| statement_bar(report, of, *mode)).collect(),
         })
         .collect();
     let says = format!(
-        "The {} that take longest, in the order of the script. Without checkpoints a CHECKPOINT is only a view: its work is \
+        "The {} longest, in the order of the script. Without checkpoints a CHECKPOINT is only a view: its work is \
          done where its rows are read, or at once if nothing reads them.",
-        crate::units::counted(shown.len() as u64, "statement")
+        match shown.len() {
+            1 => "statement that takes".to_string(),
+            many => format!("{many} statements that take"),
+        }
     );
     let look = Look { thick: 11, widest: 74.0 };
     let description = "For each statement, one bar for each mode. All figures stand in the table below.";
@@ -146,7 +149,9 @@ fn slowest(all: &[StatementFigures]) -> Vec<&StatementFigures> {
     let longest = |of: &StatementFigures| of.times_ms.values().copied().fold(0.0, f64::max);
     let mut sorted: Vec<&StatementFigures> = all.iter().collect();
     sorted.sort_by(|one, other| longest(other).total_cmp(&longest(one)));
+    let least = sorted.first().map_or(0.0, |first| longest(first) * LEAST);
     sorted.truncate(SHOWN);
+    sorted.retain(|of| longest(of) >= least);
     sorted.sort_by_key(|of| of.number);
     sorted
 }
@@ -170,7 +175,7 @@ pub(super) fn checkpoints(report: &Report) -> String {
                 title: format!("{}: {what} {}", of.name, time(ms)),
             };
             Group {
-                label: shortened(&of.name, SHORT),
+                label: fitted(&of.name, SHORT),
                 note: match of.worth.break_even {
                     None => "never pays".to_string(),
                     Some(_) => format!("pays {}", of.worth.break_even_words()),

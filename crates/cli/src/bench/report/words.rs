@@ -24,9 +24,13 @@ pub(super) fn ratio(ratio: f64) -> String {
     if ratio >= 10.0 { format!("{ratio:.0}×") } else { format!("{ratio:.2}×") }
 }
 
-/// A part of a whole: `76%`.
-fn percent(ratio: f64) -> String {
-    format!("{:.0}%", ratio * 100.0)
+/// How long something takes against something else: `76% of the time`.
+fn share(ratio: f64) -> String {
+    if ratio >= 10.0 {
+        format!("{ratio:.0} times the time")
+    } else {
+        format!("{:.0}% of the time", ratio * 100.0)
+    }
 }
 
 /// What the benchmark says in the end, in sentences.
@@ -38,16 +42,16 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
     if let (Some(cold), Some(warm)) = (cold, warm) {
         if none {
             said.push(format!(
-                "The script writes no CHECKPOINT that could be reused: {} of the time with checkpoints on and {} the second time \
-                 is what Milepost itself costs, and noise.",
-                percent(cold.ratio),
-                percent(warm.ratio)
+                "The script writes no CHECKPOINT. With checkpoints switched on it takes {}, and {} when it runs again: that is \
+                 what Milepost itself costs, and noise.",
+                share(cold.ratio),
+                share(warm.ratio)
             ));
         } else {
             said.push(format!(
-                "A run that finds its checkpoints takes {} of the time without any; the run that writes them takes {}.",
-                percent(warm.ratio),
-                percent(cold.ratio)
+                "A run that finds its checkpoints takes {} without any; the run that writes them takes {}.",
+                share(warm.ratio),
+                share(cold.ratio)
             ));
         }
     }
@@ -67,26 +71,53 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
             ),
         });
     }
-    if let Some(resumed) = summary.mode(Mode::Resumed) {
+    if let (Some(resumed), Some(cold)) = (summary.mode(Mode::Resumed), cold) {
         said.push(format!(
-            "Killed in the middle and started again, it takes {} of the time without checkpoints.",
-            percent(resumed.ratio)
+            "Killed in the middle and started again, it takes {} of a cold run.",
+            share(resumed.time_ms.median / cold.time_ms.median)
         ));
     }
     said
 }
 
-/// What off does not do and the other modes do, in a sentence.
+/// What is in no figure, because there is nothing to hold it against, in a sentence.
 pub(super) fn left_out(report: &Report) -> Option<String> {
     let left_out = report.summary.left_out?;
     Some(format!(
-        "Without checkpoints {} left out, which take {} of a warm run.",
-        match left_out.statements {
-            1 => "1 statement about them is".to_string(),
-            many => format!("{many} statements about them are"),
-        },
+        "{} about checkpoints {} left out without them, and counted in no time: {} in a warm run.",
+        counted(left_out.statements, "statement"),
+        if left_out.statements == 1 { "is" } else { "are" },
         time(left_out.warm_ms)
     ))
+}
+
+/// A text cut so that it fits so many pixels in the bold letters of a chart, as the widest of the usual fonts has them.
+pub(super) fn fitted(text: &str, pixels: f64) -> String {
+    const MARK: f64 = 11.0;
+    let all: f64 = text.chars().map(width).sum();
+    if all <= pixels {
+        return text.to_string();
+    }
+    let mut left = pixels - MARK;
+    let kept = text.chars().take_while(|c| {
+        left -= width(*c);
+        left >= 0.0
+    });
+    let kept: String = kept.collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// About how many pixels a letter takes.
+fn width(c: char) -> f64 {
+    match c {
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' => 5.0,
+        'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '-' | '/' | '"' | '_' | '*' => 6.6,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 13.8,
+        'a'..='z' | '0'..='9' => 9.0,
+        'A'..='Z' | '=' | '<' | '>' | '+' => 10.6,
+        // Whatever it is, it is no wider than a square.
+        _ => 14.0,
+    }
 }
 
 /// Where runs were killed, in a sentence.
@@ -136,6 +167,13 @@ pub(super) fn equal(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_cut_to_what_they_take() {
+        assert_eq!(fitted("5 CHECKPOINT revenue", 300.0), "5 CHECKPOINT revenue");
+        assert_eq!(fitted("WWWWWWWWWW", 60.0), "WWW…");
+        assert_eq!(fitted("iiiiiiiiii", 60.0), "iiiiiiiiii");
+    }
 
     #[test]
     fn short_times_are_fine_and_long_ones_are_not() {
