@@ -201,3 +201,60 @@ async fn a_measured_count_decides_what_a_join_builds_on() {
     assert_eq!(expected.rows.len(), 10_000);
     assert_same(&expected, &found, ANY_ORDER, "with a checkpoint");
 }
+
+/// A chain of joins whose first two inputs are large and whose last one is a snapshot of few rows.
+async fn chained() -> Session {
+    let session = session().await;
+    for sql in [
+        "CREATE TABLE clicks AS SELECT value AS click, value % 20000 AS page FROM generate_series(1, 60000)",
+        "CREATE TABLE views AS SELECT value AS view, value % 20000 AS page FROM generate_series(1, 60000)",
+        "CREATE TABLE visits AS SELECT value AS id FROM generate_series(1, 60000)",
+        "CHECKPOINT chosen AS SELECT id AS click, count(*) AS n FROM visits WHERE id % 6000 = 7 GROUP BY id",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    session
+}
+
+const CHAIN: &str = "SELECT v.view, c.page, x.n FROM views AS v JOIN clicks AS c ON c.page = v.page
+    JOIN chosen AS x ON x.click = c.click AND x.n + v.view > 3";
+
+/// As it is written, 180,000 pairs of views and clicks are made, of which 30 are wanted.
+#[tokio::test]
+async fn measured_sizes_decide_which_join_comes_first() {
+    let session = chained().await;
+    let written = plan(&session, CHAIN).await;
+    let as_written = table(&session, CHAIN).await.unwrap();
+    run(&session, "SET milepost.join_order = 'measured'").await.unwrap();
+    assert_plan!(plan(&session, CHAIN).await, @"");
+    assert_ne!(plan(&session, CHAIN).await, written);
+    let measured = table(&session, CHAIN).await.unwrap();
+    assert_eq!(measured.rows.len(), 30);
+    assert_same(&as_written, &measured, ANY_ORDER, "in a measured order");
+    // In a stage, too.
+    run(&session, &format!("CHECKPOINT wanted AS {CHAIN}")).await.unwrap();
+    assert_same(
+        &as_written,
+        &table(&session, "SELECT * FROM wanted").await.unwrap(),
+        ANY_ORDER,
+        "in a stage",
+    );
+}
+
+#[tokio::test]
+async fn joins_that_must_not_change_places_stay() {
+    let session = chained().await;
+    for (kept, sql) in [
+        ("an outer join", CHAIN.replace("JOIN clicks", "LEFT JOIN clicks")),
+        ("a condition of chance", CHAIN.replace("> 3", "> random() * 3")),
+        (
+            "no snapshot",
+            CHAIN.replace("chosen AS x", "(SELECT id AS click, 1 AS n FROM visits WHERE id < 9) AS x"),
+        ),
+    ] {
+        run(&session, "SET milepost.join_order = 'written'").await.unwrap();
+        let written = plan(&session, &sql).await;
+        run(&session, "SET milepost.join_order = 'measured'").await.unwrap();
+        assert_eq!(plan(&session, &sql).await, written, "{kept}");
+    }
+}
