@@ -8,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::Result;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
@@ -17,9 +16,10 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::explain::explained;
 use super::resolver::{Mode, Resolver};
+use super::serve::serve;
 use crate::context::Milepost;
 use crate::error::Error;
-use crate::logical::is_checkpoint;
+use crate::logical::{any_node, is_checkpoint, is_held, released, released_queries};
 use crate::scan::SnapshotTable;
 
 /// Wraps the planner that was set before it.
@@ -53,28 +53,48 @@ impl QueryPlanner for MilepostPlanner {
         };
         let milepost = Milepost::of(session)?;
         if let LogicalPlan::Explain(explain) = logical_plan {
-            return explained(explain, state, milepost).await;
+            return Box::pin(explained(explain, state, milepost)).await;
         }
         let resolver = Resolver::new(milepost, state, Mode::Stage);
-        let resolved = resolver.resolve_all(logical_plan).await?;
-        // Only now do filters, columns and limits reach the scans, and do measured counts decide about joins.
-        let optimised = state.optimize(&resolved)?;
-        self.inner.create_physical_plan(&optimised, session).await
+        let optimised = match released_queries(logical_plan)? {
+            Some(held) => Box::pin(looked_up(&resolver, &held)).await?,
+            // Only now do filters, columns and limits reach the scans, and do measured counts decide about joins.
+            None => optimise(state, &resolver.resolve_all(logical_plan).await?)?,
+        };
+        let plan = self.inner.create_physical_plan(&optimised, session).await?;
+        let analyses = matches!(logical_plan, LogicalPlan::Analyze(_));
+        Ok(if analyses { resolver.outcomes.before(plan) } else { plan })
     }
 }
 
-/// Whether a plan holds a checkpoint or reads one by name. Most plans do not, and pay no more than this look.
+/// A query that was held back, resolved, without the parts of it that the store holds, and optimised.
+async fn looked_up(resolver: &Resolver<'_>, held: &LogicalPlan) -> Result<LogicalPlan> {
+    // Names first: what they stand for may be stale, and then a notice or a refresh is due, served or not.
+    let resolved = resolver.resolve_all(held).await?;
+    match serve(resolver, &resolved, |_, scan| scan).await? {
+        Some(analysed) => optimise_analysed(resolver.state, analysed),
+        None => optimise(resolver.state, &resolved),
+    }
+}
+
+/// Optimises a plan as it stands.
+pub(super) fn optimise(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
+    released(state).optimize(plan)
+}
+
+/// Optimises a plan that is analysed: the analyzer changes some plans each time it sees them.
+pub(super) fn optimise_analysed(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let state = released(state);
+    state.optimizer().optimize(plan, state.as_ref(), |_, _| {})
+}
+
+/// Whether a plan holds a checkpoint, reads one by name, or waits for a look at the store. Most plans do not, and pay no
+/// more than this look.
 fn concerns_us(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        found |= match node {
-            LogicalPlan::Extension(_) => is_checkpoint(node).is_some(),
-            LogicalPlan::TableScan(scan) => source_as_provider(&scan.source).is_ok_and(|table| {
-                table.downcast_ref::<SnapshotTable>().is_some_and(SnapshotTable::is_named)
-            }),
-            _ => false,
-        };
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
+    any_node(plan, |node| match node {
+        LogicalPlan::Extension(_) => is_checkpoint(node).is_some() || is_held(node),
+        LogicalPlan::TableScan(scan) => source_as_provider(&scan.source)
+            .is_ok_and(|table| table.downcast_ref::<SnapshotTable>().is_some_and(SnapshotTable::is_named)),
+        _ => false,
+    })
 }

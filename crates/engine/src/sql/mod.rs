@@ -17,7 +17,7 @@ mod tokens;
 
 pub(crate) use lists_tables::lists_tables;
 pub(crate) use parser::parse_query;
-pub(crate) use relation::InlineCheckpoint;
+pub(crate) use relation::{InlineCheckpoint, is_closed};
 pub(crate) use script::normal_form;
 pub use script::parse;
 pub(crate) use snapshot_fn::SYSTEM_SCHEMA;

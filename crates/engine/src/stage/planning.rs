@@ -16,6 +16,7 @@ use super::runner::Stage;
 use super::work::Work;
 use crate::error::Error;
 use crate::identity::{Determinism, describe_change, identify};
+use crate::logical::release;
 use crate::resolve::ResolvedAlready;
 
 /// How often a stage plans anew when its sources change under it.
@@ -32,6 +33,7 @@ impl Stage<'_> {
         let mut state = self.state.clone();
         state.execution_props_mut().query_execution_start_time = Some(self.milepost.run.now());
         state.config_mut().set_extension(Arc::new(ResolvedAlready));
+        release(&mut state);
         state
     }
 
