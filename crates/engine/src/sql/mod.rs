@@ -14,6 +14,7 @@ mod script;
 mod snapshot_fn;
 mod statement;
 mod tokens;
+mod values;
 
 pub(crate) use lists_tables::lists_tables;
 pub(crate) use parser::parse_query;

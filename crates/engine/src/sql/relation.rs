@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use milepost_store::CheckpointName;
 
+use super::values::values_query;
 use crate::config::MilepostConfig;
 use crate::error::{Error, store_error};
 use crate::logical::Checkpoint;
@@ -64,7 +65,10 @@ fn arguments(arguments: Vec<FunctionArg>) -> Result<(Box<Query>, Option<Checkpoi
     while let SqlExpr::Nested(inner) = first {
         first = *inner;
     }
-    let SqlExpr::Subquery(query) = first else { return Err(wrong().into()) };
+    let query = match first {
+        SqlExpr::Subquery(query) => query,
+        other => values_query(&other).ok_or_else(wrong)?,
+    };
     let name = match arguments.next() {
         None => None,
         Some(argument) => {
