@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use milepost::Session;
 use milepost::identity::{FunctionKind, FunctionVersions};
+use milepost::{Session, Store, StoreOptions};
+use milepost_store::{DiskStep, DiskWatcher};
 
 use crate::support::{Action, Probe, checkpoint, config, number, open, run};
 
@@ -261,4 +262,41 @@ async fn a_reader_keeps_the_version_that_it_began_with() {
     let second = frame.collect().await.unwrap();
     assert!(shown(&second).contains("| 2000 | 2000 |"), "{}", shown(&second));
     assert_eq!(number(&reader, "SELECT count(*) FROM c").await, 2_000);
+}
+
+/// Counts how often the disk confirmed something.
+#[derive(Debug, Default)]
+struct Syncs(AtomicUsize);
+
+impl DiskWatcher for Syncs {
+    fn saw(&self, step: DiskStep) {
+        if matches!(step, DiskStep::SyncEnds(_)) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Two sessions of one process on one store: what one of them gives up, the other one keeps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_durability_of_a_session_is_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store").display().to_string();
+    let store = Store::open(&path, StoreOptions::default()).await.unwrap();
+    let syncs = Arc::new(Syncs::default());
+    store.watch_disk(Arc::clone(&syncs) as Arc<dyn DiskWatcher>);
+    let session = async || Session::builder().with_config(config()).with_store(store.clone()).build().await;
+    let (quick, safe) = (session().await.unwrap(), session().await.unwrap());
+    run(&quick, "SET milepost.durability = 'none'").await.unwrap();
+    run(&safe, "CHECKPOINT safe AS SELECT 0 AS n").await.unwrap();
+    let synced = async |session: &Session, name: &str, round: i32| {
+        let before = syncs.0.load(Ordering::SeqCst);
+        run(session, &format!("CHECKPOINT {name} AS SELECT {round} AS n")).await.unwrap();
+        syncs.0.load(Ordering::SeqCst) - before
+    };
+    for round in 1..=3 {
+        assert_eq!(synced(&quick, "quick", round).await, 0, "round {round}");
+        // The rows, the receipt and the entry, and their directories.
+        assert!(synced(&safe, "safe", round).await >= 6, "round {round}");
+        assert_eq!(number(&safe, "SELECT n FROM quick").await, i64::from(round));
+    }
 }

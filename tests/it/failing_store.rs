@@ -1,8 +1,10 @@
 //! A store that fails at any request: what was committed stays, what was not is not there, and the next try succeeds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::error::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use milepost::{Session, Store, StoreOptions};
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
 use object_store::memory::InMemory;
@@ -198,4 +200,57 @@ async fn a_list_of_checkpoints_reads_each_log_once() {
             assert_eq!(looks, 1, "{sql}: {name}");
         }
     }
+}
+
+/// The future goes while the attempt's record is written: the attempt that is there then is nobody's, and is closed.
+#[tokio::test]
+async fn a_statement_that_is_cancelled_while_it_begins_leaves_no_open_attempt() {
+    let scene = Scene::new().await;
+    let session = scene.session().await;
+    let of_the_attempt = |operation, fault| Rule::on(operation, fault).path("attempt.json").times(1);
+    scene.faults.add(of_the_attempt(Operation::Put, Fault::LoseReply));
+    scene.faults.add(of_the_attempt(Operation::Get, Fault::Delay(Duration::from_millis(300))));
+    let statement = checkpoint(&session, NEXT);
+    assert!(tokio::time::timeout(Duration::from_millis(100), statement).await.is_err());
+    assert_eq!(scene.faults.count(Operation::Put, "attempt.json"), 1, "it was begun");
+    session.settle().await;
+    let name = milepost::CheckpointName::parse("kept").unwrap();
+    assert_eq!(session.store().open_attempts(&name).await.unwrap().len(), 0);
+    assert_eq!(checkpoint(&session, NEXT).await.unwrap().outcome, "written");
+}
+
+/// The sources cannot be listed when all is computed. Nobody knows whether they changed, so nothing is committed; the units
+/// are complete, and the next try goes on from them.
+#[tokio::test]
+async fn a_listing_that_fails_at_the_commit_leaves_no_version_and_keeps_the_units() {
+    let scene = Scene::new().await;
+    let session = scene.session().await;
+    let files = FaultStore::new(Arc::new(InMemory::new()));
+    let url = ObjectStoreUrl::parse("source://files").unwrap();
+    session.register_object_store(url.as_ref(), Arc::new(files.clone()));
+    for sql in [
+        "COPY (SELECT value AS n FROM generate_series(1, 5000)) TO 'source://files/n/a.parquet' \
+         OPTIONS ('format.max_row_group_size' '500')",
+        "CREATE EXTERNAL TABLE numbers STORED AS PARQUET LOCATION 'source://files/n/'",
+        "SET milepost.unit_bytes = '1 KiB'",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let query = "SELECT n FROM numbers WHERE n % 7 <> 3";
+    files.forget_calls();
+    run(&session, &format!("CHECKPOINT undisturbed AS {query}")).await.unwrap();
+    let listings = files.count(Operation::List, "");
+    assert!(listings > 2, "{listings}");
+
+    files.add(Rule::on(Operation::List, Fault::Refuse).skip(listings - 1).times(1));
+    let statement = format!("CHECKPOINT disturbed AS {query}");
+    run(&session, &statement).await.unwrap_err();
+    assert!(!session.checkpoint_names().await.contains(&"disturbed".to_string()));
+    files.heal();
+    let batches = run(&session, &statement).await.unwrap();
+    let text = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
+    assert!(text.contains("resumed"), "{text}");
+    let row = batches.iter().find(|batch| batch.num_rows() == 1).unwrap();
+    assert_eq!(row.column_by_name("units").unwrap(), row.column_by_name("units_reused").unwrap(), "{text}");
+    assert_eq!(number(&session, "SELECT count(*) FROM disturbed").await, 5000 - 714);
 }

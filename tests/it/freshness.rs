@@ -3,15 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
+use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{CsvReadOptions, SessionContext, col};
 use milepost::identity::{FunctionKind, FunctionVersions};
 use milepost::{CheckpointExt, Session};
 
-use crate::support::{brief, checkpoint, config, number, open_memory, run, unique};
+use crate::support::{brief, checkpoint, config, number, open_memory, physical, run, unique};
 
 /// A function `add(x)` that adds `amount`.
 fn register_add(context: &SessionContext, amount: i64) {
@@ -214,4 +216,62 @@ async fn the_results_of_a_run_are_reused_by_that_run() {
     assert_eq!(brief(&checkpoint(&session("a").await.unwrap(), sql).await.unwrap()), "c 1 written 1");
     assert_eq!(brief(&checkpoint(&session("a").await.unwrap(), sql).await.unwrap()), "c 1 reused 1");
     assert_eq!(brief(&checkpoint(&session("b").await.unwrap(), sql).await.unwrap()), "c 2 written 1");
+}
+
+/// Whoever waits for files to settle sees what for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_for_files_that_were_just_written_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = open_memory(&unique("young")).await;
+    fs::write(dir.path().join("young.csv"), "n\n1\n").unwrap();
+    let create = format!(
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{}' OPTIONS ('format.has_header' 'true')",
+        dir.path().join("young.csv").display()
+    );
+    run(&session, &create).await.unwrap();
+    let shown = async {
+        loop {
+            if let Some(stage) = session.progress().into_iter().find(|stage| stage.units == 0) {
+                return (stage.checkpoint, stage.waits_for.unwrap());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (made, (file, what)) = tokio::join!(checkpoint(&session, "CHECKPOINT c AS SELECT n FROM t"), shown);
+    assert_eq!(brief(&made.unwrap()), "c 1 written 1");
+    assert_eq!(
+        (file.as_str(), what.as_str()),
+        ("young.csv", "files that were written a moment ago to settle")
+    );
+    assert!(session.progress().is_empty());
+}
+
+/// `milepost.reuse = transparent` looks when a frame is collected: one that was made before its source changed is not read
+/// from a checkpoint of what the source held then.
+#[tokio::test]
+async fn a_frame_is_looked_up_when_it_is_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = open_memory(&unique("looked-up")).await;
+    fs::write(dir.path().join("a.csv"), "k,v\na,1\na,2\nb,3\n").unwrap();
+    let create = format!(
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{}/' OPTIONS ('format.has_header' 'true')",
+        dir.path().display()
+    );
+    run(&session, &create).await.unwrap();
+    run(&session, "CHECKPOINT by_k AS SELECT k, sum(v) AS v FROM t GROUP BY k").await.unwrap();
+    run(&session, "SET milepost.reuse = 'transparent'").await.unwrap();
+    let aggregated = session.table("t").await.unwrap().aggregate(vec![col("k")], vec![sum(col("v"))]);
+    let frames = [
+        aggregated.unwrap(),
+        session.sql("SELECT k, sum(v) FROM t GROUP BY k ORDER BY k LIMIT 9").await.unwrap(),
+    ];
+    for frame in &frames {
+        assert!(physical(frame.clone()).await.contains("checkpoints/by_k/"));
+        assert_eq!(frame.clone().count().await.unwrap(), 2);
+    }
+    fs::write(dir.path().join("b.csv"), "k,v\nc,4\n").unwrap();
+    for frame in frames {
+        assert!(!physical(frame.clone()).await.contains("checkpoints/by_k/"));
+        assert_eq!(frame.count().await.unwrap(), 3);
+    }
 }

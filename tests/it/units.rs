@@ -188,7 +188,7 @@ async fn the_second_writer_waits_for_the_first() {
         let checkpoint = checkpoint.clone();
         async move { outcome(&first, &checkpoint).await }
     });
-    while first_seen.progress().is_empty() {
+    while !first_seen.progress().iter().any(|stage| stage.units > 0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let waiting = tokio::spawn({
@@ -197,7 +197,8 @@ async fn the_second_writer_waits_for_the_first() {
     });
     let mut shown = None;
     while !waiting.is_finished() {
-        shown = shown.or_else(|| second.progress().into_iter().find_map(|stage| stage.waits_for));
+        let stage = second.progress().into_iter().find(|stage| stage.units > 0);
+        shown = shown.or_else(|| stage.and_then(|stage| stage.waits_for));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(writing.await.unwrap().0, "written");

@@ -67,6 +67,9 @@ pub(crate) enum Failure {
         /// What DataFusion or the engine said.
         source: Box<DataFusionError>,
     },
+    /// A job's script is none, and nothing of it was run: only another script helps.
+    #[error(transparent)]
+    Script(Box<Failure>),
     /// A backslash command that cannot be run.
     #[error("{place}{what}")]
     Command {
@@ -148,7 +151,7 @@ impl Failure {
     /// The code to end with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Refused(_) => Exit::Usage,
+            Self::Usage(_) | Self::Refused(_) | Self::Script(_) => Exit::Usage,
             Self::Held { .. } => Exit::Held,
             Self::Job(source) => exit_of_job(source),
             Self::Child(number) => Exit::OfChild(*number),

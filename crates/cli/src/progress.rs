@@ -1,6 +1,7 @@
-//! A bar for each stage that runs: units done, rows, bytes, rate. On stderr, and only where a person looks.
+//! A bar for each stage that runs: units done, rows, bytes, rate. On stderr, and only where a person looks. Elsewhere one
+//! line says that a stage waits for another writer: nothing else would tell why nothing happens.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, 
 use milepost::{Session, StageProgress};
 use tokio::task::JoinHandle;
 
+use crate::notices;
 use crate::units::{bytes, count, seconds};
 
 /// How often the bars move.
@@ -16,21 +18,30 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Stages that end sooner are not worth a flicker.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// Bars that watch a session until this is dropped.
-pub(crate) struct Progress(Option<(JoinHandle<()>, MultiProgress)>);
+/// A wait for another writer that is shorter is none to tell of.
+const WORTH_A_LINE: Duration = Duration::from_secs(1);
+
+/// Watches a session until this is dropped.
+pub(crate) struct Progress {
+    task: Option<JoinHandle<()>>,
+    bars: Option<MultiProgress>,
+}
 
 impl Progress {
-    /// Watches the stages of a session. Does nothing when stderr is no terminal, or when `quiet`.
+    /// Watches the stages of a session: with bars where stderr is a terminal, not at all when `quiet`.
     pub(crate) fn watch(session: &Session, quiet: bool) -> Self {
-        if quiet || !io::stderr().is_terminal() {
-            return Self(None);
+        if quiet {
+            return Self { task: None, bars: None };
+        }
+        if !io::stderr().is_terminal() {
+            return Self { task: Some(tokio::spawn(tell_of_waits(session.clone()))), bars: None };
         }
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
             Box::new(Margin(Term::buffered_stderr())),
             10,
         ));
         let task = tokio::spawn(draw(session.clone(), bars.clone()));
-        Self(Some((task, bars)))
+        Self { task: Some(task), bars: Some(bars) }
     }
 
     /// Takes the bars off the screen.
@@ -41,11 +52,13 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some((task, bars)) = self.0.take() {
+        if let Some(bars) = self.bars.take() {
             // Only a broken terminal refuses, and then there is nothing on it to clear.
             let _ = bars.clear();
             // The task may be drawing at this moment, and its bars draw once more when they go.
             bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if let Some(task) = self.task.take() {
             task.abort();
         }
     }
@@ -86,6 +99,22 @@ impl TermLike for Margin {
     }
     fn flush(&self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// One line for each stage that waits for another writer. Whatever else it waits for is over soon.
+async fn tell_of_waits(session: Session) {
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        for stage in session.progress() {
+            let waits = stage.units > 0 && stage.elapsed >= WORTH_A_LINE;
+            if let Some(other) = stage.waits_for.filter(|_| waits)
+                && told.insert(stage.checkpoint.clone())
+            {
+                notices::tell(&[format!("{} waits for {other}, which computes the same", stage.checkpoint)]);
+            }
+        }
     }
 }
 

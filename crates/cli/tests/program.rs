@@ -19,5 +19,7 @@ mod job_deaths;
 mod jobs;
 #[path = "program/scripts.rs"]
 mod scripts;
+#[path = "program/shell.rs"]
+mod shell;
 #[path = "program/support.rs"]
 mod support;

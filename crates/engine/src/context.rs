@@ -264,18 +264,26 @@ impl Milepost {
         Ok(slot.get_or_insert(Scratch { home, _folder: folder }).home.clone())
     }
 
-    /// Runs a clean-up beside the session; [`Self::settle`] waits for it. Outside a runtime it is left undone, which
+    /// Runs a task that outlives the statement beside the session, such as a clean-up; [`Self::settle`] waits for it. Outside a runtime it is left undone, which
     /// costs garbage collection some waiting and nobody else anything.
     pub(crate) fn clean_up(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            self.clean_ups.lock().spawn_on(task, &runtime);
+            let mut running = self.clean_ups.lock();
+            while running.try_join_next().is_some() {}
+            running.spawn_on(task, &runtime);
         }
     }
 
     /// Waits until the attempts of cancelled statements are abandoned.
     pub(crate) async fn settle(&self) {
-        let mut running = std::mem::take(&mut *self.clean_ups.lock());
-        while running.join_next().await.is_some() {}
+        loop {
+            let mut running = std::mem::take(&mut *self.clean_ups.lock());
+            if running.is_empty() {
+                return;
+            }
+            // One clean-up may leave another: an attempt that was begun too late is abandoned.
+            while running.join_next().await.is_some() {}
+        }
     }
 }
 

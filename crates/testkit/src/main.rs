@@ -28,6 +28,9 @@ fn main() -> ExitCode {
 fn run_loops(arguments: &Arguments) -> Result<bool, milepost_testkit::Failure> {
     let tallies = soak(arguments, |tally| {
         eprintln!("{}: {} cases in {:.1} s", tally.name, tally.cases, tally.time.as_secs_f64());
+        if tally.showed_nothing() {
+            eprintln!("{}: nothing happened ({}): another seed may show more", tally.name, tally.unit);
+        }
         if let Some(failure) = &tally.failure {
             eprintln!("FAILED {}: {failure}", tally.name);
         }

@@ -57,7 +57,7 @@ async fn run_cut(session: &Session, plan: &LogicalPlan, position: usize) -> Resu
 }
 
 /// Position (in the order of a walk from the top, into subqueries) and name of every part that can be a checkpoint.
-async fn cuttable(plan: &LogicalPlan, plain: &SessionContext) -> Vec<(usize, String)> {
+pub(super) async fn cuttable(plan: &LogicalPlan, plain: &SessionContext) -> Vec<(usize, String)> {
     let mut parts = Vec::new();
     plan.apply_with_subqueries(|node| {
         parts.push(node.clone());

@@ -5,13 +5,15 @@
 //! - with checkpoints switched off,
 //! - as a named checkpoint: written, read, reused, and read by a new session,
 //! - with an inline checkpoint around every part of its plan in turn, written and then reused,
-//! - and with checkpoints around all parts at once, one in another.
+//! - with checkpoints around all parts at once, one in another,
+//! - and as it is, where the store holds parts of it and `milepost.reuse` is `transparent`.
 //!
 //! Rows are compared as a multiset, or one by one where the query asks for an order. Values are equal to the bit; only
 //! queries that say so in their title may differ in the last digits of floats.
 
 mod cases;
 mod cuts;
+mod served;
 
 use std::path::Path;
 
@@ -23,6 +25,7 @@ use milepost_tests::tpch;
 
 use self::cases::{Case, Failures, Tables, cases, has_unique_names, read, tpch_tables};
 use self::cuts::{cut_everywhere, every_cut};
+use self::served::served;
 use crate::support::{brief, checkpoint, unique};
 
 async fn off(tables: &Tables) {
@@ -124,6 +127,18 @@ async fn tpch_is_the_same_written_and_reused() {
 async fn tpch_is_the_same_wherever_it_is_cut() {
     let cuts = every_cut(&tpch_tables().await).await;
     assert!(cuts > 150, "only {cuts} cuts were tried");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_corpus_is_the_same_read_from_its_parts() {
+    let (parts, reads) = served(&Tables::Corpus).await;
+    assert!(parts > 500 && reads > 200, "{reads} of {parts} parts were read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tpch_is_the_same_read_from_its_parts() {
+    let (parts, reads) = served(&tpch_tables().await).await;
+    assert!(parts > 150 && reads > 100, "{reads} of {parts} parts were read");
 }
 
 /// The comparison itself can tell results apart.

@@ -1,13 +1,13 @@
 //! Scripts and variables that change between two drivers.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::config::ConfigOptions;
-use milepost::Error;
-use milepost::job::{JobOptions, JobRunner, JobScript, JobStart, Variables};
+use milepost::job::{JobOptions, JobScript, StepOutcome, Variables};
+use milepost::{Error, Session};
 
-use super::support::{Death, Host, dies, job, process, process_with, session, store, through};
-use crate::support::number;
+use super::support::{Death, dies, process, process_of, process_with, through};
+use crate::support::{number, value};
 
 #[tokio::test]
 async fn an_edited_script_runs_from_its_first_edit() {
@@ -55,27 +55,86 @@ async fn an_edit_never_repeats_a_finished_sink() {
 #[tokio::test]
 async fn other_variables_are_another_script() {
     let dir = tempfile::tempdir().unwrap();
-    let with = |day: &str| {
-        let mut variables = Variables::default();
-        variables.set("day", day).unwrap();
-        let text = variables.fill_in("SELECT 1; CHECKPOINT a AS SELECT '${day}' AS day; SELECT 2").unwrap();
-        JobScript::parse(&text, &variables, &ConfigOptions::default()).unwrap()
-    };
+    let with = |day: &str| with_day(day, "SELECT 1; CHECKPOINT a AS SELECT '${day}' AS day; SELECT 2");
     for (day, death, passed) in
         [("mon", Death::Before(3), "rr"), ("mon", Death::Before(3), "ss"), ("tue", Death::Never, "rrr")]
     {
-        let started =
-            JobRunner::start(&store(dir.path()).await, &job(), with(day), JobOptions::default()).await;
-        let Ok(JobStart::Driving(runner)) = started else { panic!("{started:?}") };
-        let session = session(dir.path(), &runner).await;
-        let mut host = Host::new(death);
-        let dying = Arc::clone(&host.dying);
-        tokio::select! {
-            outcome = runner.run(&session, &mut host) => { outcome.unwrap(); }
-            () = dying.notified() => {}
-        }
+        let (host, ..) = process_of(dir.path(), with(day), death, JobOptions::default()).await;
         assert_eq!(host.passed(), passed);
     }
+}
+
+/// Yesterday's run failed; today's is not finished under yesterday's `now()`.
+#[tokio::test]
+async fn other_variables_begin_another_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |day: &str| with_day(day, "CHECKPOINT a AS SELECT '${day}' AS day, now() AS at; SELECT 2");
+    let at = async |session: &Session| value(session, "SELECT at FROM a").await.to_string();
+    let process = async |day, death| process_of(dir.path(), with(day), death, JobOptions::default()).await;
+    let (_, session, _) = process("mon", Death::Before(2)).await;
+    let monday = at(&session).await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    drop(session);
+    let (_, session, _) = process("mon", Death::Before(2)).await;
+    assert_eq!(at(&session).await, monday, "the same run");
+    drop(session);
+    let (host, session, _) = process("tue", Death::Never).await;
+    assert_eq!(host.passed(), "rr");
+    assert_ne!(at(&session).await, monday, "another run has another time");
+    assert_eq!(number(&session, "SELECT count(*) FROM milepost.jobs WHERE status = 'given up'").await, 1);
+}
+
+/// The finished COPY may be the one that would run again: the log cannot tell a statement from its values.
+#[tokio::test]
+async fn other_variables_never_repeat_a_finished_sink() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("COPY (SELECT '${{day}}' AS day) TO '{}/out.csv'; SELECT 2", dir.path().display());
+    let process =
+        async |day, death| process_of(dir.path(), with_day(day, &text), death, JobOptions::default()).await;
+    process("mon", Death::Before(2)).await;
+    let (host, _, outcome) = process("tue", Death::Never).await;
+    let error = outcome.unwrap().unwrap_err();
+    assert!(matches!(error, Error::JobEdited { edited: 1, finished: 1, .. }), "{error}");
+    assert_eq!(host.passed(), "");
+}
+
+/// What the other run began to write is told of.
+#[tokio::test]
+async fn other_variables_name_the_sink_that_was_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("COPY (SELECT '${{day}}' AS day) TO '{}/out.csv'; SELECT 2", dir.path().display());
+    let process =
+        async |day, death| process_of(dir.path(), with_day(day, &text), death, JobOptions::default()).await;
+    process("mon", Death::After(1)).await;
+    let (host, session, outcome) = process("tue", Death::Never).await;
+    outcome.unwrap().unwrap();
+    assert_eq!(host.passed(), "rr");
+    assert!(
+        host.notices[0].contains("step 1") && host.notices[0].contains("did not finish"),
+        "{:?}",
+        host.notices
+    );
+    assert_eq!(number(&session, "SELECT count(*) FROM milepost.jobs WHERE status = 'given up'").await, 1);
+}
+
+/// Where the script has no sink any more, none can be repeated.
+#[tokio::test]
+async fn a_finished_sink_can_be_taken_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = format!("COPY a TO '{}/out.csv';", dir.path().display());
+    let text =
+        |copy: &str| format!("CHECKPOINT a AS SELECT 1 AS n; {copy} CHECKPOINT b AS SELECT 2 AS n; SELECT 4");
+    dies(dir.path(), &text(&copy), Death::Before(4)).await;
+    let (host, _) = through(dir.path(), &text("")).await;
+    assert_eq!((host.passed().as_str(), host.outcomes()[1]), ("srr", StepOutcome::Reused));
+}
+
+/// A script with `${day}` in it.
+fn with_day(day: &str, text: &str) -> JobScript {
+    let mut variables = Variables::default();
+    variables.set("day", day).unwrap();
+    let text = variables.fill_in(text).unwrap();
+    JobScript::parse(&text, &variables, &ConfigOptions::default()).unwrap()
 }
 
 /// Edited and edited back within a run: what the first text has made is not the newest any more, and is made again.

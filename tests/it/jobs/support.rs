@@ -98,7 +98,11 @@ pub async fn store(dir: &Path) -> Store {
 }
 
 pub async fn start(dir: &Path, text: &str, options: JobOptions) -> Box<JobRunner> {
-    match JobRunner::start(&store(dir).await, &job(), script(text), options).await.unwrap() {
+    start_script(dir, script(text), options).await
+}
+
+pub async fn start_script(dir: &Path, script: JobScript, options: JobOptions) -> Box<JobRunner> {
+    match JobRunner::start(&store(dir).await, &job(), script, options).await.unwrap() {
         JobStart::Driving(runner) => runner,
         JobStart::Held { by, sign } => panic!("held by {by:?}: {sign:?}"),
     }
@@ -128,7 +132,16 @@ pub async fn process_with(
     death: Death,
     options: JobOptions,
 ) -> (Host, Session, Option<Result<JobReport, Error>>) {
-    let runner = start(dir, text, options).await;
+    process_of(dir, script(text), death, options).await
+}
+
+pub async fn process_of(
+    dir: &Path,
+    script: JobScript,
+    death: Death,
+    options: JobOptions,
+) -> (Host, Session, Option<Result<JobReport, Error>>) {
+    let runner = start_script(dir, script, options).await;
     let session = session(dir, &runner).await;
     let mut host = Host::new(death);
     let dying = Arc::clone(&host.dying);

@@ -54,7 +54,7 @@ impl Ready {
         let mut source = read(file)?;
         let named = |error: milepost::Error| Failure::Refused(format!("{}: {error}", source.name));
         source.text = variables.fill_in(&source.text).map_err(named)?;
-        let script = Script::parse(options, &source)?;
+        let script = Script::parse(options, &source).map_err(|failure| Failure::Script(Box::new(failure)))?;
         let mut statements = Vec::with_capacity(script.steps.len());
         for step in script.steps {
             match step {
@@ -63,7 +63,8 @@ impl Ready {
                     let what = "a job's script holds SQL only, and this is a command of the shell: take it out, or run the \
                                 script with -f"
                         .to_string();
-                    return Err(Failure::Command { place: Place { script: script.name, line }, what });
+                    let place = Place { script: script.name, line };
+                    return Err(Failure::Script(Box::new(Failure::Command { place, what })));
                 }
             }
         }

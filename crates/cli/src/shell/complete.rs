@@ -206,7 +206,9 @@ fn anything(found: &mut BTreeSet<String>, line: &str, word: &str, known: &Known)
     let any_named = known.columns.iter().any(|(table, _)| named(table));
     for (table, columns) in known.columns.iter().filter(|(table, _)| !any_named || named(table)) {
         if word.contains('.') {
-            found.extend(columns.iter().map(|column| format!("{table}.{column}")));
+            for name in std::iter::once(table).chain(&aliases(line, table)) {
+                found.extend(columns.iter().map(|column| format!("{name}.{column}")));
+            }
         } else if any_named || !word.is_empty() {
             found.extend(columns.iter().cloned());
         }
@@ -220,6 +222,22 @@ fn anything(found: &mut BTreeSet<String>, line: &str, word: &str, known: &Known)
     for keyword in WORDS.iter().chain(&OUR_WORDS) {
         found.insert(if lower { keyword.to_lowercase() } else { (*keyword).to_string() });
     }
+}
+
+/// The names that the statement gives a table: `o` in `FROM orders AS o` and in `FROM orders o`.
+fn aliases(line: &str, table: &str) -> Vec<String> {
+    let spaced = line.replace(',', " , ").replace('(', " ( ").replace(')', " ) ").replace(';', " ; ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let is_keyword =
+        |word: &str| WORDS.iter().chain(&OUR_WORDS).any(|known| known.eq_ignore_ascii_case(word));
+    let is_name =
+        |word: &str| !is_keyword(word) && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '"'));
+    let follows = |(at, word): (usize, &&str)| {
+        let next = *words.get(at + 1).filter(|_| word.eq_ignore_ascii_case(table))?;
+        let alias = if next.eq_ignore_ascii_case("as") { *words.get(at + 2)? } else { next };
+        is_name(alias).then(|| alias.to_string())
+    };
+    words.iter().enumerate().filter_map(follows).collect()
 }
 
 fn words_of(line: &str) -> BTreeSet<String> {
@@ -289,6 +307,15 @@ mod tests {
         assert_eq!(offered("SELECT l_q"), ["l_quantity"]);
         assert_eq!(offered("SELECT orders.o_orderd"), ["orders.o_orderdate"]);
         assert_eq!(offered("SELECT * FROM orders WHERE "), ["o_orderdate", "o_orderkey"]);
+    }
+
+    #[test]
+    fn an_alias_of_a_table_completes_to_its_columns() {
+        assert_eq!(offered("SELECT * FROM orders AS o WHERE o.o_orderd"), ["o.o_orderdate"]);
+        assert_eq!(offered("SELECT * FROM lineitem l, orders o WHERE l."), ["l.l_orderkey", "l.l_quantity"]);
+        assert_eq!(offered("SELECT * FROM orders WHERE WHERE."), Vec::<String>::new());
+        assert_eq!(offered("SELECT * FROM orders, o WHERE o."), Vec::<String>::new());
+        assert_eq!(offered("SELECT * FROM (SELECT * FROM orders) AS o WHERE o."), Vec::<String>::new());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Ctrl-C.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,6 +44,25 @@ fn an_interrupted_stage_leaves_nothing_visible_and_the_next_run_works() {
     assert_eq!(desk.rows("SHOW CHECKPOINTS"), Vec::<String>::new());
     let small = "CHECKPOINT big AS SELECT max(md5(CAST(i AS VARCHAR))) AS m FROM range(0, 10) AS t(i)";
     assert!(desk.rows(small)[0].starts_with("big,1,written,"), "the first commit is version 1");
+}
+
+/// There is no terminal to show a bar on, and nothing else would tell why nothing happens.
+#[test]
+fn a_writer_that_waits_for_another_one_says_so_once() {
+    let desk = Desk::new();
+    let first = start(&desk, &["-c", ENDLESS]);
+    wait_for_attempt(&desk.path(".milepost"));
+    let mut second = start(&desk, &["-c", ENDLESS]);
+    let mut told = BufReader::new(second.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = told.next().unwrap();
+    let expected = format!("notice: big waits for process {} on ", first.id());
+    assert!(line.starts_with(&expected) && line.ends_with("which computes the same"), "{line}");
+    std::thread::sleep(Duration::from_millis(1500));
+    press_ctrl_c(&second);
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert_eq!(told.filter(|line| line.starts_with("notice: ")).count(), 0);
+    press_ctrl_c(&first);
+    assert_eq!(Ran::from(first.wait_with_output().unwrap()).code, Some(130));
 }
 
 #[test]

@@ -83,11 +83,13 @@ fn nothing_runs_before_all_of_the_script_is_known_to_be_right() {
     let desk = Desk::new();
     desk.write("end.sql", "COPY (SELECT 1 AS a) TO 'made.csv';\nSELECT 2;\nSELECT 3\nFORM t;\n");
     desk.write("command.sql", "COPY (SELECT 1 AS a) TO 'made.csv';\n\\d\n");
+    desk.write("name.sql", "COPY (SELECT 1 AS a) TO 'made.csv';\nCHECKPOINT \"By Day\" AS SELECT 1;\n");
     desk.write("empty.sql", "-- nothing\n");
     desk.write("variable.sql", "COPY (SELECT 1 AS a) TO 'made.csv';\nSELECT ${day};\n");
     for (arguments, code, says) in [
-        (&["run", "end.sql"][..], 1, "end.sql:4: "),
-        (&["run", "command.sql"], 1, "command.sql:2: a job's script holds SQL only"),
+        (&["run", "end.sql"][..], 2, "end.sql:4: "),
+        (&["run", "name.sql"], 2, "name.sql:2: "),
+        (&["run", "command.sql"], 2, "command.sql:2: a job's script holds SQL only"),
         (&["run", "empty.sql"], 2, "empty.sql: the script has no statement"),
         (&["run", "variable.sql"], 2, "line 2: the script uses ${day}"),
         (&["run", "variable.sql", "--var", "day=1", "--var", "dya=2"], 2, "never uses ${dya}"),
@@ -107,6 +109,10 @@ fn nothing_runs_before_all_of_the_script_is_known_to_be_right() {
             let supervised = desk.run(&[&["run", "--supervise"], rest].concat());
             assert_eq!((supervised.code, supervised.error_line()), (Some(code), ran.error_line()));
         }
+    }
+    // A shell's script is a statement that failed: whoever wrote it sees it, and nothing is to be resumed.
+    for name in ["end.sql", "name.sql"] {
+        assert_eq!(desk.run(&["-f", name]).code, Some(1), "{name}");
     }
     assert!(!desk.path("made.csv").exists() && !desk.path(".milepost/jobs").exists());
 }

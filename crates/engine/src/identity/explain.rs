@@ -33,6 +33,16 @@ pub(super) fn label(plan: &LogicalPlan) -> String {
     line.text
 }
 
+/// What kind of node a plan is, as it stands in the first of its parts.
+pub(super) fn root_kind(plan: &LogicalPlan) -> String {
+    kind(&label(plan)).to_owned()
+}
+
+/// What kind of node the plan is whose parts these are.
+pub(super) fn kind_of(parts: &[PlanPart]) -> Option<&str> {
+    parts.first().map(|root| kind(&root.label))
+}
+
 /// How deep the expressions of a node are. DataFusion's display text takes stack for every level.
 fn depth(plan: &LogicalPlan) -> Option<usize> {
     let mut deepest = 0;
@@ -163,9 +173,12 @@ fn gap(old: &[PlanPart], new: &[PlanPart], lines: &mut Vec<String>) {
 
 fn changed(old: &str, new: &str) -> String {
     if old == new {
-        return format!(
-            "{old} (changed in what this line does not show, such as types or the table's definition)"
-        );
+        let what = match kind(old) {
+            "TableScan" => "its columns, their types, or where and how the table is read changed",
+            _ if old.ends_with('…') => "changed further on than is shown",
+            _ => "changed in a type or a function behind a name",
+        };
+        return format!("{old} ({what})");
     }
     format!("{old}  ->  {}", new.split_once(": ").map_or(new, |(_, rest)| rest))
 }

@@ -97,14 +97,41 @@ pub async fn identify(
     registries: &Registries,
     run: &RunPin,
 ) -> Result<PlanIdentity> {
-    let config = state.config_options();
     let leaves = Leaves::identify(plan, state, &registries.sources).await?;
+    of_leaves(plan, &leaves, state, registries, run)
+}
+
+/// Identifies plans that stand in one query, and so read the same tables, by one look at each table.
+///
+/// # Errors
+/// One of the sources cannot be looked at. A plan that has no identity, since it is no query or has unbound parameters, is
+/// none in the result.
+pub(crate) async fn identify_all(
+    plans: &[&LogicalPlan],
+    state: &SessionState,
+    registries: &Registries,
+    run: &RunPin,
+) -> Result<Vec<Option<PlanIdentity>>> {
+    let leaves = Leaves::identify_all(plans, state, &registries.sources).await?;
+    let identities = plans.iter().map(|plan| of_leaves(plan, &leaves.within(plan)?, state, registries, run));
+    Ok(identities.map(Result::ok).collect())
+}
+
+/// The identity of a plan whose sources have answered.
+fn of_leaves(
+    plan: &LogicalPlan,
+    leaves: &Leaves,
+    state: &SessionState,
+    registries: &Registries,
+    run: &RunPin,
+) -> Result<PlanIdentity> {
+    let config = state.config_options();
     let context = PlanContext {
         config,
         functions: &registries.functions,
         extensions: &registries.extensions,
         properties: state.execution_props(),
-        leaves: &leaves,
+        leaves,
     };
     let canonical = canonical::encode_plan(plan, &context)?;
     let determinism = determinism(plan, config, &registries.functions)?;

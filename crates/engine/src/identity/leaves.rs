@@ -42,9 +42,26 @@ impl Leaves {
         state: &SessionState,
         sources: &SourceRegistry,
     ) -> Result<Self> {
+        Self::identify_all(&[plan], state, sources).await
+    }
+
+    /// The leaves of several plans, which read the same tables.
+    pub(super) async fn identify_all(
+        plans: &[&LogicalPlan],
+        state: &SessionState,
+        sources: &SourceRegistry,
+    ) -> Result<Self> {
         let mut leaves = Self::default();
         let mut by_provider = HashMap::new();
-        for (name, source) in scans(plan)? {
+        let mut scanned = Vec::new();
+        for plan in plans {
+            scanned.extend(scans(plan)?);
+        }
+        for (name, source) in scanned {
+            // Plans that stand in each other share their sources.
+            if plans.len() > 1 && leaves.by_source.contains_key(&address_of(&source)) {
+                continue;
+            }
             let answer = match provider_of(&source) {
                 Provider::Known(provider) => {
                     let address = Arc::as_ptr(&provider).cast::<()>() as usize;
@@ -60,6 +77,21 @@ impl Leaves {
                 Provider::WorkTable => continue,
                 Provider::Foreign => leaves.push(foreign(&name, &source)),
             };
+            leaves.by_source.insert(address_of(&source), answer);
+            leaves.order.push(answer);
+            leaves.held.push(source);
+        }
+        Ok(leaves)
+    }
+
+    /// The leaves of one of the plans that were looked at together.
+    pub(super) fn within(&self, plan: &LogicalPlan) -> Result<Self> {
+        let mut leaves = Self::default();
+        let mut taken = HashMap::new();
+        for (_, source) in scans(plan)? {
+            let Some(known) = self.by_source.get(&address_of(&source)).copied() else { continue };
+            let Some(answer) = self.answers.get(known) else { continue };
+            let answer = *taken.entry(known).or_insert_with(|| leaves.push(answer.clone()));
             leaves.by_source.insert(address_of(&source), answer);
             leaves.order.push(answer);
             leaves.held.push(source);

@@ -32,6 +32,7 @@ mod fingerprint;
 mod functions;
 mod instances;
 mod leaves;
+mod outline;
 pub mod settings;
 pub mod source_version;
 #[cfg(test)]
@@ -41,8 +42,10 @@ pub use determinism::{Determinism, determinism};
 pub use error::{Error, Result};
 pub use explain::describe_plan_change;
 pub use extension::{ExtensionEncoder, ExtensionRegistry};
+pub(crate) use fingerprint::identify_all;
 pub use fingerprint::{PlanIdentity, Registries, RunPin, identify, source_versions};
 pub use functions::{FunctionKind, FunctionVersions};
+pub(crate) use outline::{Shape, Spot, outline};
 pub use source_version::{
     SourceAnswer, SourceChange, SourceIdentity, SourceRegistry, describe_change, source_changes,
 };

@@ -128,13 +128,19 @@ fn done_already<'a>(steps: &[JobStep], finished: &'a [FinishedStep]) -> Vec<&'a 
     steps.iter().map_while(|step| record(step).filter(|record| record.identity == step.identity)).collect()
 }
 
-/// Where an edit would repeat a finished COPY or INSERT, nothing may run.
-fn refuse_repeated_sinks(script: &JobScript, finished: &[FinishedStep], same: usize) -> Result<(), Error> {
+/// Where an edit would repeat a finished COPY or INSERT, nothing may run. The log has no statement by itself, only with all
+/// before it, so that any COPY or INSERT from the edit on may be the finished one; where there is none, none is repeated.
+pub(super) fn refuse_repeated_sinks(
+    script: &JobScript,
+    finished: &[FinishedStep],
+    same: usize,
+) -> Result<(), Error> {
     let Some(edited) = script.steps().get(same) else { return Ok(()) };
     let sink = finished
         .iter()
         .map(|done| &done.step)
-        .find(|record| record.kind == StepKind::Sink && record.index >= edited.index);
+        .find(|record| record.kind == StepKind::Sink && record.index >= edited.index)
+        .filter(|_| script.steps()[same..].iter().any(|step| step.kind() == StepKind::Sink));
     match sink {
         Some(sink) => Err(Error::JobEdited {
             edited: edited.number(),
@@ -308,6 +314,10 @@ mod tests {
         // Cut off behind it, or edited behind it, the script repeats nothing.
         let shorter = script("SELECT 1; CHECKPOINT a AS SELECT 2");
         Plan::decide(&shorter, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
+        // So does one that has no sink any more.
+        let without = script("SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
+        let plan = Plan::decide(&without, &finished(&before, 3), None, &newest(&[("a", 1)])).unwrap();
+        assert!(matches!(plan.todo[..], [Todo::Skip(_), Todo::Skip(_), Todo::Run]));
         let longer = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 30; SELECT 4");
         Plan::decide(&longer, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use milepost_store::{
-    BegunStep, DriveOutcome, Driver, Holder, JobName, Owner, RunId, RunOutcome, SILENCE, Sign, StartOptions,
-    StartOutcome, StepKind, StepOutcome, StepRecord, Store,
+    BegunStep, DriveOutcome, Driver, Holder, Job, JobName, Owner, RunId, RunOutcome, RunStatus, SILENCE,
+    Sign, StartOptions, StartOutcome, StepKind, StepOutcome, StepRecord, Store,
 };
 
 use super::effect::{Effect, keeps_names};
 use super::heartbeat::Heartbeat;
-use super::plan::{Plan, Todo};
+use super::plan::{Plan, Todo, refuse_repeated_sinks};
 use super::report::{JobReport, StepHost, StepPassed, StepReport};
 use super::script::{JobScript, JobStep};
 use super::turn::Found;
@@ -57,11 +57,13 @@ pub enum JobStart {
 pub struct JobRunner {
     driver: Arc<Driver>,
     script: JobScript,
+    /// What the run that was given up for this one has begun and not finished.
+    left: Option<BegunStep>,
     _heartbeat: Heartbeat,
 }
 
 impl JobRunner {
-    /// Takes the job: a new run, or the unfinished or failed one.
+    /// Takes the job: a new run, or the unfinished or failed one if that had the same variables.
     ///
     /// Where no lock tells whether another driver lives, its heartbeat is watched for up to [`JobOptions::silence`].
     ///
@@ -74,6 +76,8 @@ impl JobRunner {
         options: JobOptions,
     ) -> Result<JobStart, Error> {
         let JobOptions { takeover, restart, silence } = options;
+        let given_up = if restart { None } else { of_other_variables(store, name, &script).await? };
+        let restart = restart || given_up.is_some();
         let start = StartOptions::new(Owner::here(""), script.digest(), script.variables());
         let start = StartOptions { takeover, restart, silence, ..start };
         Ok(match Driver::start(store, name, start).await? {
@@ -81,7 +85,8 @@ impl JobRunner {
             StartOutcome::Driving(driver) => {
                 let driver: Arc<Driver> = Arc::from(driver);
                 let heartbeat = Heartbeat::of(&driver);
-                JobStart::Driving(Box::new(Self { driver, script, _heartbeat: heartbeat }))
+                let left = given_up.and_then(|run| run.state.begun);
+                JobStart::Driving(Box::new(Self { driver, script, left, _heartbeat: heartbeat }))
             }
         })
     }
@@ -217,9 +222,8 @@ impl JobRunner {
 
     /// Names the COPY or INSERT of which nobody knows how far it came.
     fn tell_of_interrupted<H: StepHost>(&self, host: &mut H) {
-        let Some(begun) = self.driver.interrupted().filter(|begun| begun.kind == StepKind::Sink) else {
-            return;
-        };
+        let begun = self.driver.interrupted().or(self.left.as_ref());
+        let Some(begun) = begun.filter(|begun| begun.kind == StepKind::Sink) else { return };
         let step = self.script.steps().iter().find(|step| step.identity == begun.identity);
         let number = begun.index + 1;
         host.notice(&match step {
@@ -243,6 +247,18 @@ impl JobRunner {
             }
         }
     }
+}
+
+/// The unfinished run, if it was one of other variables. Every statement of it is another one then, so that nothing of it
+/// would be skipped, and its `now()` would be the wrong day's: it is given up. Where a finished COPY or INSERT of it may be
+/// repeated, it is left to [`Plan`] to refuse that.
+async fn of_other_variables(store: &Store, name: &JobName, script: &JobScript) -> Result<Option<Job>, Error> {
+    let is_other = |job: &Job| {
+        job.state.status != RunStatus::Done
+            && job.state.variables != script.variables()
+            && refuse_repeated_sinks(script, &job.steps, 0).is_ok()
+    };
+    Ok(store.open_job(name).await?.filter(is_other))
 }
 
 /// What the log keeps of a step.

@@ -108,7 +108,10 @@ impl JobStep {
             StatementKind::DataFusion(inner) => crate::sql::describe(inner),
             StatementKind::Checkpoint(create) => format!("CHECKPOINT {}", create.name),
             StatementKind::Refresh { name, .. } => format!("REFRESH CHECKPOINT {name}"),
-            StatementKind::Drop { name, .. } => format!("DROP CHECKPOINT {name}"),
+            StatementKind::Drop { name, version: None, .. } => format!("DROP CHECKPOINT {name}"),
+            StatementKind::Drop { name, version: Some(version), .. } => {
+                format!("DROP CHECKPOINT {name} VERSION {version}")
+            }
             StatementKind::ShowCheckpoints { .. } => "SHOW CHECKPOINTS".to_string(),
             StatementKind::ShowSnapshots { name } => format!("SHOW SNAPSHOTS OF {name}"),
             StatementKind::Describe { name, .. } => format!("DESCRIBE CHECKPOINT {name}"),
@@ -176,9 +179,18 @@ mod tests {
     #[test]
     fn a_step_is_named_without_its_secrets() {
         let text = "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 's3://b/' OPTIONS ('aws.secret' 'hunter2'); \
-                    COPY t TO 'x' OPTIONS ('k' 'hunter2'); SELECT 'hunter2'; CHECKPOINT a AS SELECT 'hunter2'";
+                    COPY t TO 'x' OPTIONS ('k' 'hunter2'); SELECT 'hunter2'; CHECKPOINT a AS SELECT 'hunter2'; \
+                    DROP CHECKPOINT a VERSION 2; DROP CHECKPOINT IF EXISTS a";
         let script = JobScript::parse(text, &Variables::default(), &ConfigOptions::default()).unwrap();
         let named: Vec<_> = script.steps().iter().map(JobStep::what).collect();
-        assert_eq!(named, ["CREATE EXTERNAL TABLE", "COPY", "SELECT", "CHECKPOINT a"]);
+        let expected = [
+            "CREATE EXTERNAL TABLE",
+            "COPY",
+            "SELECT",
+            "CHECKPOINT a",
+            "DROP CHECKPOINT a VERSION 2",
+            "DROP CHECKPOINT a",
+        ];
+        assert_eq!(named, expected);
     }
 }

@@ -29,7 +29,7 @@ use tokio::sync::OnceCell;
 pub struct NodeId(u64);
 
 impl NodeId {
-    fn next() -> Self {
+    pub(super) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Atomic::Relaxed))
     }

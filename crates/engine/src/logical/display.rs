@@ -30,6 +30,11 @@ impl CheckpointDisplay {
         Self { label, input: subplan, reused: false }.into_plan()
     }
 
+    /// The scan of a snapshot below the label, if there is one.
+    pub(crate) fn snapshot(&self) -> Option<&LogicalPlan> {
+        self.reused.then_some(&self.input)
+    }
+
     fn into_plan(self) -> LogicalPlan {
         LogicalPlan::Extension(Extension { node: Arc::new(self) })
     }

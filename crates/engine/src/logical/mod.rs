@@ -1,14 +1,16 @@
-//! Our logical nodes, the checkpoint itself and its stand-in for EXPLAIN, and our one optimizer rule.
+//! Our logical nodes, the checkpoint itself, its stand-in for EXPLAIN and the query that is held back, and our two rules.
 
 mod checkpoint;
 mod display;
 mod display_exec;
+mod hold;
 mod redefinitions;
 
 pub use checkpoint::{Checkpoint, NodeId};
 pub(crate) use checkpoint::{checkpoints_in, is_checkpoint};
 pub(crate) use display::CheckpointDisplay;
 pub(crate) use display_exec::DisplayPlanner;
+pub(crate) use hold::{any_node, hold_queries, is_held, release, released, released_queries};
 pub(crate) use redefinitions::keep_redefinitions;
 
 use datafusion::common::Result;

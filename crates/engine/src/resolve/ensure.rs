@@ -8,6 +8,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
 use milepost_store::{Origin, Snapshot, SnapshotRef, StepOutcome};
 
+use super::outcomes::outcome_line;
 use super::prepare::{Prepared, Request, Verdict};
 use super::resolver::Resolver;
 use crate::catalog::refuse_taken;
@@ -72,6 +73,7 @@ impl Resolver<'_> {
                 None => self.write(request, prepared, origin, false, started).await?,
             };
             self.milepost.turn.found(ensured.for_the_job());
+            self.outcomes.add(outcome_line(&ensured));
             if request.home.is(&self.milepost.home) {
                 let name = ensured.snapshot.name.as_str();
                 self.milepost.remember(name);

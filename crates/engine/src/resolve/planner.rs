@@ -8,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::Result;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
@@ -16,10 +15,13 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::explain::explained;
+use super::join_order::by_measured_sizes;
 use super::resolver::{Mode, Resolver};
-use crate::context::Milepost;
+use super::serve::serve;
+use crate::config::JoinOrder;
+use crate::context::{Milepost, settings};
 use crate::error::Error;
-use crate::logical::is_checkpoint;
+use crate::logical::{any_node, is_checkpoint, is_held, released, released_queries};
 use crate::scan::SnapshotTable;
 
 /// Wraps the planner that was set before it.
@@ -34,6 +36,19 @@ impl MilepostPlanner {
     }
 }
 
+impl MilepostPlanner {
+    /// An optimised plan with its joins in another order, if the session asks for one and there is a better one.
+    async fn in_order(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Option<LogicalPlan>> {
+        if settings(session).join_order == JoinOrder::Written {
+            return Ok(None);
+        }
+        match session.as_any().downcast_ref::<SessionState>() {
+            Some(state) => Box::pin(by_measured_sizes(plan, state, &self.inner)).await,
+            None => Ok(None),
+        }
+    }
+}
+
 /// Marks the configuration of a stage, whose plan has been resolved and whose named reads have been minded.
 #[derive(Debug)]
 pub(crate) struct ResolvedAlready;
@@ -45,7 +60,11 @@ impl QueryPlanner for MilepostPlanner {
         logical_plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if session.config().get_extension::<ResolvedAlready>().is_some() || !concerns_us(logical_plan)? {
+        if session.config().get_extension::<ResolvedAlready>().is_some() {
+            let ordered = self.in_order(logical_plan, session).await?;
+            return self.inner.create_physical_plan(ordered.as_ref().unwrap_or(logical_plan), session).await;
+        }
+        if !concerns_us(logical_plan)? {
             return self.inner.create_physical_plan(logical_plan, session).await;
         }
         let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
@@ -53,28 +72,49 @@ impl QueryPlanner for MilepostPlanner {
         };
         let milepost = Milepost::of(session)?;
         if let LogicalPlan::Explain(explain) = logical_plan {
-            return explained(explain, state, milepost).await;
+            return Box::pin(explained(explain, state, milepost)).await;
         }
         let resolver = Resolver::new(milepost, state, Mode::Stage);
-        let resolved = resolver.resolve_all(logical_plan).await?;
-        // Only now do filters, columns and limits reach the scans, and do measured counts decide about joins.
-        let optimised = state.optimize(&resolved)?;
-        self.inner.create_physical_plan(&optimised, session).await
+        let optimised = match released_queries(logical_plan)? {
+            Some(held) => Box::pin(looked_up(&resolver, &held)).await?,
+            // Only now do filters, columns and limits reach the scans, and do measured counts decide about joins.
+            None => optimise(state, &resolver.resolve_all(logical_plan).await?)?,
+        };
+        let ordered = self.in_order(&optimised, session).await?;
+        let plan = self.inner.create_physical_plan(ordered.as_ref().unwrap_or(&optimised), session).await?;
+        let analyses = matches!(logical_plan, LogicalPlan::Analyze(_));
+        Ok(if analyses { resolver.outcomes.before(plan) } else { plan })
     }
 }
 
-/// Whether a plan holds a checkpoint or reads one by name. Most plans do not, and pay no more than this look.
+/// A query that was held back, resolved, without the parts of it that the store holds, and optimised.
+async fn looked_up(resolver: &Resolver<'_>, held: &LogicalPlan) -> Result<LogicalPlan> {
+    // Names first: what they stand for may be stale, and then a notice or a refresh is due, served or not.
+    let resolved = resolver.resolve_all(held).await?;
+    match serve(resolver, &resolved, |_, scan| scan).await? {
+        Some(analysed) => optimise_analysed(resolver.state, analysed),
+        None => optimise(resolver.state, &resolved),
+    }
+}
+
+/// Optimises a plan as it stands.
+pub(super) fn optimise(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
+    released(state).optimize(plan)
+}
+
+/// Optimises a plan that is analysed: the analyzer changes some plans each time it sees them.
+pub(super) fn optimise_analysed(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let state = released(state);
+    state.optimizer().optimize(plan, state.as_ref(), |_, _| {})
+}
+
+/// Whether a plan holds a checkpoint, reads one by name, or waits for a look at the store. Most plans do not, and pay no
+/// more than this look.
 fn concerns_us(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        found |= match node {
-            LogicalPlan::Extension(_) => is_checkpoint(node).is_some(),
-            LogicalPlan::TableScan(scan) => source_as_provider(&scan.source).is_ok_and(|table| {
-                table.downcast_ref::<SnapshotTable>().is_some_and(SnapshotTable::is_named)
-            }),
-            _ => false,
-        };
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
+    any_node(plan, |node| match node {
+        LogicalPlan::Extension(_) => is_checkpoint(node).is_some() || is_held(node),
+        LogicalPlan::TableScan(scan) => source_as_provider(&scan.source)
+            .is_ok_and(|table| table.downcast_ref::<SnapshotTable>().is_some_and(SnapshotTable::is_named)),
+        _ => false,
+    })
 }

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 
 use super::damage::mind_damage;
 use super::freshness::mind_staleness;
+use super::outcomes::Outcomes;
 use super::prepare::{Prepared, Request, Verdict};
 use super::rebind::read_newest;
 use crate::context::{Milepost, settings};
@@ -55,24 +56,27 @@ pub(crate) struct Resolver<'a> {
     /// repair it would be to make them first.
     making: Vec<CheckpointName>,
     done: Arc<Mutex<Vec<(NodeKey, Snapshot)>>>,
+    pub(super) outcomes: Outcomes,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(milepost: Arc<Milepost>, state: &'a SessionState, mode: Mode) -> Self {
-        Self { milepost, state, mode, making: vec![], done: Arc::default() }
+        Self { milepost, state, mode, making: vec![], done: Arc::default(), outcomes: Outcomes::default() }
     }
 
     /// For what goes into the checkpoint `name`.
     pub(super) fn making(&self, name: Option<&CheckpointName>) -> Self {
         let (milepost, done) = (Arc::clone(&self.milepost), Arc::clone(&self.done));
         let making = self.making.iter().chain(name).cloned().collect();
-        Self { milepost, state: self.state, mode: self.mode, making, done }
+        let outcomes = self.outcomes.clone();
+        Self { milepost, state: self.state, mode: self.mode, making, done, outcomes }
     }
 
     /// For a query that is planned under other settings.
     pub(super) fn under<'s>(&self, state: &'s SessionState) -> Resolver<'s> {
         Resolver {
             making: self.making.clone(),
+            outcomes: self.outcomes.clone(),
             ..Resolver::new(Arc::clone(&self.milepost), state, self.mode)
         }
     }
@@ -121,8 +125,11 @@ impl<'a> Resolver<'a> {
         let key = (node.id(), node.parameters().to_vec());
         let known =
             self.done.lock().iter().find(|(seen, _)| *seen == key).map(|(_, snapshot)| snapshot.clone());
-        let pinned = node.pin().and_then(|pin| pin.get().cloned());
-        if let Some(snapshot) = known.or(pinned) {
+        if let Some(snapshot) = known {
+            return Ok(Ok(snapshot));
+        }
+        if let Some(snapshot) = node.pin().and_then(|pin| pin.get().cloned()) {
+            self.outcomes.add(format!("{}: read, version {}", snapshot.name, snapshot.version));
             return Ok(Ok(snapshot));
         }
         let snapshot = match self.mode {

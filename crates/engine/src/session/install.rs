@@ -17,7 +17,7 @@ use crate::config::MilepostConfig;
 use crate::context::Milepost;
 use crate::error::Error;
 use crate::identity::Registries;
-use crate::logical::keep_redefinitions;
+use crate::logical::{hold_queries, keep_redefinitions};
 use crate::resolve::MilepostPlanner;
 use crate::scan::SnapshotIdentity;
 use crate::sql::InlineCheckpoint;
@@ -49,7 +49,7 @@ pub(super) fn registries() -> Registries {
     registries
 }
 
-/// What a session gets, in one list: settings, shared state, catalog, inline operator, optimizer rule, planner.
+/// What a session gets, in one list: settings, shared state, catalog, inline operator, rules, planner.
 pub(super) fn install(mut builder: SessionStateBuilder, milepost: &Arc<Milepost>) -> SessionStateBuilder {
     let config = builder.config().get_or_insert_default();
     config.set_extension(Arc::clone(milepost));
@@ -68,6 +68,7 @@ pub(super) fn install(mut builder: SessionStateBuilder, milepost: &Arc<Milepost>
 
     builder.relation_planners().get_or_insert_default().insert(0, Arc::new(InlineCheckpoint));
 
+    hold_queries(builder.analyzer().get_or_insert_default());
     keep_redefinitions(builder.optimizer().get_or_insert_default());
 
     let planner = builder.query_planner().take().unwrap_or_else(|| Arc::new(PlainPlanner));

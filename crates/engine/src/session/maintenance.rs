@@ -138,11 +138,16 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
     };
     let mut deeds = Vec::new();
     for dropped in &garbage.dropped {
-        let why = match dropped.reason {
-            DropReason::Superseded { keep_versions } => format!("{keep_versions} newer ones are kept"),
-            DropReason::Expired { ttl } => format!("it is older than {} seconds", ttl.as_secs()),
-        };
+        let why = dropped_because(dropped.reason);
         deeds.push(deed("dropped", format!("version {}", dropped.version), 0, Some(why)));
+    }
+    for later in &garbage.postponed {
+        let why = format!(
+            "{}; it is dropped when it is old enough, from {} on",
+            dropped_because(later.reason),
+            moment(later.until)
+        );
+        deeds.push(deed("kept", format!("version {}", later.version), 0, Some(why)));
     }
     for abandoned in &garbage.abandoned {
         let why = match abandoned.reason {
@@ -172,6 +177,13 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
     }));
     deeds.extend(garbage.stopped.iter().map(|error| stopped(Some(&garbage.name), error)));
     deeds
+}
+
+fn dropped_because(reason: DropReason) -> String {
+    match reason {
+        DropReason::Superseded { keep_versions } => format!("{keep_versions} newer ones are kept"),
+        DropReason::Expired { ttl } => format!("it is older than {} seconds", ttl.as_secs()),
+    }
 }
 
 fn kept_because(reason: KeptReason) -> String {

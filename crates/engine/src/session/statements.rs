@@ -21,9 +21,10 @@ use crate::catalog::{refuse_misuse, refuse_taken};
 use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::store_error;
+use crate::logical::release;
 use crate::resolve::{
     Ensured, Freshness, Judge, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
-    refresh,
+    outcome_line, refresh,
 };
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
@@ -218,7 +219,7 @@ impl Session {
     }
 
     async fn explain(&self, create: &CreateCheckpoint, analyze: bool, verbose: bool) -> Result<RecordBatch> {
-        let state = self.context.state();
+        let mut state = self.context.state();
         let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
         if analyze {
             return self.explain_analyze(&state, create, &plan).await;
@@ -227,6 +228,8 @@ impl Session {
         let request = self.request(&state, create, &plan)?;
         let mut shown = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
         let explain = LogicalPlanBuilder::from(plan).explain(verbose, false)?.build()?;
+        // A checkpoint is computed from its own sources, whatever else the store holds.
+        release(&mut state);
         for batch in DataFrame::new(state, explain).collect().await? {
             let (kinds, plans) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
             shown.extend(
@@ -243,17 +246,9 @@ impl Session {
         plan: &LogicalPlan,
     ) -> Result<RecordBatch> {
         let ensured = self.ensure(state, create, plan).await?;
-        let Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, ran } = &ensured;
-        let (name, version, manifest) = (&snapshot.name, snapshot.version, &snapshot.manifest);
-        let what = format!(
-            "{name}: {}, version {version}, {} rows, {} bytes, {} files, {elapsed_ms} ms, {saved_ms} ms saved",
-            outcome.as_str(),
-            manifest.rows,
-            manifest.bytes,
-            manifest.files.len(),
-        );
-        let mut shown = vec![("checkpoint".to_string(), what)];
-        if let Some(Ran { plan, times }) = ran {
+        let mut shown = vec![("checkpoint".to_string(), outcome_line(&ensured))];
+        if let Some(Ran { plan, times }) = &ensured.ran {
+            let units = ensured.units;
             let ms = |time: Duration| time.as_millis();
             let spent = format!(
                 "{} units ({} reused), all together: compute {} ms, encode {} ms, write {} ms, sync {} ms, \

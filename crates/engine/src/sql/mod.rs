@@ -14,10 +14,11 @@ mod script;
 mod snapshot_fn;
 mod statement;
 mod tokens;
+mod values;
 
 pub(crate) use lists_tables::lists_tables;
 pub(crate) use parser::parse_query;
-pub(crate) use relation::InlineCheckpoint;
+pub(crate) use relation::{InlineCheckpoint, is_closed};
 pub(crate) use script::normal_form;
 pub use script::parse;
 pub(crate) use snapshot_fn::SYSTEM_SCHEMA;

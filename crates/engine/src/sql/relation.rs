@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use milepost_store::CheckpointName;
 
+use super::values::values_query;
 use crate::config::MilepostConfig;
 use crate::error::{Error, store_error};
 use crate::logical::Checkpoint;
@@ -64,7 +65,10 @@ fn arguments(arguments: Vec<FunctionArg>) -> Result<(Box<Query>, Option<Checkpoi
     while let SqlExpr::Nested(inner) = first {
         first = *inner;
     }
-    let SqlExpr::Subquery(query) = first else { return Err(wrong().into()) };
+    let query = match first {
+        SqlExpr::Subquery(query) => query,
+        other => values_query(&other).ok_or_else(wrong)?,
+    };
     let name = match arguments.next() {
         None => None,
         Some(argument) => {
@@ -111,6 +115,23 @@ fn plan_subquery(query: Box<Query>, context: &mut dyn RelationPlannerContext) ->
 
 /// Refuses columns and recursive tables that belong to the query around the checkpoint.
 fn refuse_outer_tables(plan: &LogicalPlan) -> Result<()> {
+    if let Some(table) = outer_work_table(plan)? {
+        return Err(Error::InsideRecursion { table: table.to_string() }.into());
+    }
+    let mut foreign = Vec::new();
+    outer_columns(plan, &[], &mut foreign)?;
+    if foreign.is_empty() { Ok(()) } else { Err(Error::Correlated { columns: foreign.join(", ") }.into()) }
+}
+
+/// Whether a part of a query needs no row of the query around it.
+pub(crate) fn is_closed(plan: &LogicalPlan) -> Result<bool> {
+    let mut foreign = Vec::new();
+    outer_columns(plan, &[], &mut foreign)?;
+    Ok(foreign.is_empty() && outer_work_table(plan)?.is_none())
+}
+
+/// The recursive table of a query around `plan` that it reads, if it reads one.
+fn outer_work_table(plan: &LogicalPlan) -> Result<Option<TableReference>> {
     let mut recursive_here: Vec<TableReference> = Vec::new();
     let mut work_tables: Vec<TableReference> = Vec::new();
     plan.apply_with_subqueries(|node| {
@@ -127,12 +148,7 @@ fn refuse_outer_tables(plan: &LogicalPlan) -> Result<()> {
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    if let Some(table) = work_tables.into_iter().find(|table| !recursive_here.contains(table)) {
-        return Err(Error::InsideRecursion { table: table.to_string() }.into());
-    }
-    let mut foreign = Vec::new();
-    outer_columns(plan, &[], &mut foreign)?;
-    if foreign.is_empty() { Ok(()) } else { Err(Error::Correlated { columns: foreign.join(", ") }.into()) }
+    Ok(work_tables.into_iter().find(|table| !recursive_here.contains(table)))
 }
 
 /// The columns that `plan` takes from a query around it. `scopes` are the relations that it may see: those below the nodes

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::common::{Result, exec_datafusion_err};
-use milepost_store::{Attempt, AttemptId, AttemptRecord, Owner};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use milepost_store::{Attempt, AttemptId, AttemptRecord, AttemptSpec, CheckpointName, Owner, Store};
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::context::Milepost;
+use crate::error::store_error;
 
 /// The attempts of this process whose stages run.
 static RUNNING: Mutex<BTreeSet<AttemptId>> = Mutex::new(BTreeSet::new());
@@ -33,7 +35,29 @@ pub(super) struct AttemptGuard {
 }
 
 impl AttemptGuard {
-    pub(super) fn new(attempt: Attempt, pure: bool, milepost: &Arc<Milepost>) -> Self {
+    /// Begins an attempt that is guarded from its first object on: whoever drops the future while that is written gets no
+    /// guard, and the attempt is abandoned as soon as it is there.
+    pub(super) async fn begin(
+        store: Store,
+        name: CheckpointName,
+        spec: AttemptSpec,
+        pure: bool,
+        milepost: &Arc<Milepost>,
+    ) -> Result<Self> {
+        let (sender, receiver) = oneshot::channel();
+        let shared = Arc::clone(milepost);
+        milepost.clean_up(async move {
+            let begun = store.begin(&name, spec).await;
+            // A receiver that is gone gives the guard back, and its drop abandons.
+            let _ = sender.send(begun.map(|attempt| Self::new(attempt, pure, &shared)));
+        });
+        match receiver.await {
+            Ok(begun) => begun.map_err(store_error),
+            Err(_) => exec_err!("no attempt was begun: there is no runtime to begin it in"),
+        }
+    }
+
+    fn new(attempt: Attempt, pure: bool, milepost: &Arc<Milepost>) -> Self {
         RUNNING.lock().insert(attempt.id());
         Self { id: attempt.id(), pure, attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
     }

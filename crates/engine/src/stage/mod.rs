@@ -17,5 +17,5 @@ mod work;
 mod writer;
 
 pub use progress::StageProgress;
-pub(crate) use progress::{ProgressBoard, StageTimes};
+pub(crate) use progress::{ProgressBoard, StageCounters, StageTimes};
 pub(crate) use runner::{Stage, UnitCounts, Written};

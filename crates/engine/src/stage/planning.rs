@@ -16,6 +16,7 @@ use super::runner::Stage;
 use super::work::Work;
 use crate::error::Error;
 use crate::identity::{Determinism, describe_change, identify};
+use crate::logical::release;
 use crate::resolve::ResolvedAlready;
 
 /// How often a stage plans anew when its sources change under it.
@@ -32,6 +33,7 @@ impl Stage<'_> {
         let mut state = self.state.clone();
         state.execution_props_mut().query_execution_start_time = Some(self.milepost.run.now());
         state.config_mut().set_extension(Arc::new(ResolvedAlready));
+        release(&mut state);
         state
     }
 
@@ -91,7 +93,7 @@ impl Stage<'_> {
                 };
             }
             if !is_worth_cutting(&plan, unit_bytes) {
-                let reason = as_it_is.err().unwrap_or_else(|| "its input is too small to be cut".to_string());
+                let reason = as_it_is.err().unwrap_or_else(|| reason_of_size(&plan, unit_bytes));
                 return whole(plan, &reason);
             }
             let apart = kept_apart(state.clone());
@@ -108,11 +110,35 @@ impl Stage<'_> {
     }
 }
 
+impl Stage<'_> {
+    /// The real reason for a plan that is not cut because its input is small, although it could be.
+    pub(super) async fn too_small(&mut self, plan: &Plan) -> Result<Option<String>> {
+        let unit_bytes = self.config.unit_bytes;
+        let for_its_kind = matches!(self.identity.determinism, Determinism::Volatile(_));
+        if for_its_kind || is_worth_cutting(plan, unit_bytes) {
+            return Ok(None);
+        }
+        let apart = kept_apart(self.pinned_state());
+        let cut = self.physical_plan(&apart).await?;
+        let work = Work::sliced(&self.plan, &cut, unit_bytes, apart.task_ctx())?;
+        Ok(work.is_ok().then(|| reason_of_size(plan, unit_bytes)))
+    }
+}
+
+fn reason_of_size(plan: &Plan, unit_bytes: u64) -> String {
+    let units = bytes_read(plan).div_ceil(unit_bytes.max(1));
+    let (kind, least) = least_units(plan);
+    format!("its input is too small to be cut: it makes {units} units, and {kind} is cut from {least} on")
+}
+
+/// What a plan is, and from how many units of input on it is cut.
+fn least_units(plan: &Plan) -> (&'static str, u64) {
+    if holds::<AggregateExec>(plan) { ("an aggregation", AGGREGATION_UNITS) } else { ("a join", JOIN_UNITS) }
+}
+
 /// Whether cutting is worth planning once more, under settings that keep rows in their partitions.
 fn is_worth_cutting(plan: &Plan, unit_bytes: u64) -> bool {
-    let bytes = bytes_read(plan);
-    let aggregates = holds::<AggregateExec>(plan);
-    bytes >= unit_bytes.saturating_mul(if aggregates { AGGREGATION_UNITS } else { JOIN_UNITS })
+    bytes_read(plan) >= unit_bytes.saturating_mul(least_units(plan).1)
 }
 
 fn joins(plan: &Plan) -> bool {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use milepost_store::WriteTimes;
 use parking_lot::Mutex;
 
-/// A stage that runs now.
+/// A stage that runs now, or a wait before one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageProgress {
-    /// The checkpoint that is written.
+    /// The checkpoint that is written, or the files that are waited for.
     pub checkpoint: String,
     /// Rows written so far.
     pub rows: u64,
@@ -18,11 +18,11 @@ pub struct StageProgress {
     pub bytes: u64,
     /// Units that are complete.
     pub units_done: usize,
-    /// All units.
+    /// All units; none before there is a stage.
     pub units: usize,
     /// Time since the stage began.
     pub elapsed: Duration,
-    /// The other writer of the same result whose end the stage waits for.
+    /// What it waits for: the end of another writer of the same result, or files to settle.
     pub waits_for: Option<String>,
 }
 

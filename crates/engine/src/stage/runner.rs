@@ -112,10 +112,9 @@ impl Stage<'_> {
             };
             // A handle of its own: what others write at the same time is as durable as they were told.
             let store = self.home.store.with_durability(self.config.durability);
-            let attempt = store.begin(&self.name, spec).await.map_err(store_error)?;
             // Units without an identity fit no later try.
             let adoptable = work.unit_plan.pure && self.identity.reusable;
-            let guard = AttemptGuard::new(attempt, adoptable, self.milepost);
+            let guard = AttemptGuard::begin(store, self.name.clone(), spec, adoptable, self.milepost).await?;
             let counters = self.milepost.progress.begin(self.name.to_string(), work.unit_plan.units.len());
             let attempted = match self.attempt(&guard, &work, schema, &counters).await {
                 Err(error) => Err(self.blame_sources(error).await),
@@ -208,7 +207,10 @@ impl Stage<'_> {
 
     /// What EXPLAIN says of the units that the stage would be cut into.
     pub(crate) async fn preview(mut self) -> Result<String> {
-        let UnitPlan { units, pure, reason, .. } = self.work().await?.unit_plan;
+        let Work { unit_plan: UnitPlan { units, pure, mut reason, .. }, plan, .. } = self.work().await?;
+        if !pure && let Some(too_small) = self.too_small(&plan).await? {
+            reason = too_small;
+        }
         Ok(match (pure, units.len()) {
             (true, 1) => format!("1 unit: {reason}"),
             (true, many) => format!("{many} units, each survives a crash: {reason}"),

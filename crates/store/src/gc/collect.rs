@@ -7,6 +7,7 @@ use object_store::ObjectStore;
 
 use super::history::{History, Pretended};
 use super::judge::{Begun, Records, Standing, standings};
+use super::retention::postponed;
 use super::survey::Survey;
 use super::{CheckpointGarbage, GcOptions, GcReport, StoreTime, UnknownObject};
 use crate::error::Error;
@@ -124,6 +125,7 @@ impl Collector<'_> {
         if !garbage.dropped.is_empty() {
             history = History::read(self, &survey, &pretended).await?;
         }
+        garbage.postponed = postponed(&history.state, &history.policies, self.options, self.now);
         let judged = standings(&survey, &records, &history, self.options, self.now);
         self.close_attempts(&judged, &records, &mut pretended, garbage).await?;
         let judged = if judged.values().any(|standing| matches!(standing, Standing::ToClose(_))) {

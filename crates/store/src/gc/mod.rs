@@ -31,7 +31,7 @@ mod time;
 pub use options::GcOptions;
 pub use report::{
     AbandonReason, Abandoned, CheckpointGarbage, DeletedObject, DropReason, DroppedVersion, GcReport,
-    KeptObject, KeptReason, UnknownObject,
+    KeptObject, KeptReason, PostponedVersion, UnknownObject,
 };
 pub use retention::parse_age;
 pub use time::StoreTime;

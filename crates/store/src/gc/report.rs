@@ -33,6 +33,8 @@ pub struct CheckpointGarbage {
     pub name: CheckpointName,
     /// Versions that were dropped, oldest first.
     pub dropped: Vec<DroppedVersion>,
+    /// Versions that are too many or too old, and only too young to be dropped, oldest first.
+    pub postponed: Vec<PostponedVersion>,
     /// Attempts that were closed.
     pub abandoned: Vec<Abandoned>,
     /// Objects that were deleted.
@@ -55,6 +57,17 @@ pub struct DroppedVersion {
     pub version: Version,
     /// Why.
     pub reason: DropReason,
+}
+
+/// A version that a later collection will drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostponedVersion {
+    /// The version.
+    pub version: Version,
+    /// Why it will be dropped.
+    pub reason: DropReason,
+    /// When it is old enough.
+    pub until: StoreTime,
 }
 
 /// Why a version was dropped.
@@ -189,6 +202,7 @@ impl CheckpointGarbage {
         Self {
             name,
             dropped: vec![],
+            postponed: vec![],
             abandoned: vec![],
             deleted: vec![],
             kept: vec![],

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{DropReason, GcOptions, StoreTime};
+use super::{DropReason, GcOptions, PostponedVersion, StoreTime};
 use crate::ids::Version;
-use crate::log::LogState;
+use crate::log::{LiveVersion, LogState};
 
 /// What a snapshot's own options say about how long it stays.
 #[derive(Clone, Debug)]
@@ -62,22 +62,52 @@ pub(super) fn next_drop(
     options: &GcOptions,
     now: StoreTime,
 ) -> Option<(Version, DropReason)> {
-    let newest = policies.get(&state.newest()?.version)?;
-    let keep = newest.keep_versions(options.keep_versions);
+    let mut drops = drops(state, policies, options, now);
+    drops.find(|drop| drop.until.is_none()).map(|drop| (drop.version, drop.reason))
+}
+
+/// The versions that are only too young to be dropped, oldest first.
+pub(super) fn postponed(
+    state: &LogState,
+    policies: &BTreeMap<Version, Policy>,
+    options: &GcOptions,
+    now: StoreTime,
+) -> Vec<PostponedVersion> {
+    let later =
+        |Due { version, reason, until }: Due| until.map(|until| PostponedVersion { version, reason, until });
+    drops(state, policies, options, now).filter_map(later).collect()
+}
+
+/// What is to be dropped, and, if that is not now, from when on.
+struct Due {
+    version: Version,
+    reason: DropReason,
+    until: Option<StoreTime>,
+}
+
+/// All versions that are too many or too old, oldest first.
+fn drops(
+    state: &LogState,
+    policies: &BTreeMap<Version, Policy>,
+    options: &GcOptions,
+    now: StoreTime,
+) -> impl Iterator<Item = Due> {
+    let newest = state.newest().and_then(|newest| policies.get(&newest.version));
+    let keep = newest.and_then(|newest| newest.keep_versions(options.keep_versions));
     let excess =
         keep.map_or(0, |keep| state.live.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
-    state.live.iter().enumerate().find_map(|(place, live)| {
+    let drop = move |(place, live): (usize, &LiveVersion)| {
+        newest?;
         let policy = policies.get(&live.version)?;
         let age = now.since(policy.committed);
-        if age < options.grace {
-            return None;
-        }
         let expired =
             policy.ttl(options.ttl).filter(|ttl| age >= *ttl).map(|ttl| DropReason::Expired { ttl });
         let superseded =
             keep.filter(|_| place < excess).map(|keep_versions| DropReason::Superseded { keep_versions });
-        superseded.or(expired).map(|reason| (live.version, reason))
-    })
+        let until = (age < options.grace).then(|| policy.committed.after(options.grace));
+        superseded.or(expired).map(|reason| Due { version: live.version, reason, until })
+    };
+    state.live.iter().enumerate().filter_map(drop)
 }
 
 fn stated<T>(text: Option<&String>, parse: impl Fn(&str) -> Option<T>) -> Stated<T> {

@@ -37,7 +37,13 @@ async fn a_version_younger_than_the_grace_period_is_not_dropped() {
         commit(&aged.store, &format!("{round}"), &[round]).await;
     }
     aged.clock.advance(DAY - MINUTE);
-    assert_eq!(dropped(&aged.collect().await), [1], "only the first is a day old");
+    let report = aged.collect().await;
+    assert_eq!(dropped(&report), [1], "only the first is a day old");
+    // It says which one it would have dropped besides, and when the next collection will.
+    let [later] = garbage(&report).postponed[..] else { panic!("{:?}", garbage(&report).postponed) };
+    assert_eq!((later.version, later.reason), (Version(2), DropReason::Superseded { keep_versions: 2 }));
+    let now = report.now.unwrap();
+    assert!(later.until > now && later.until <= now.after(Duration::from_secs(61)), "{later:?}");
     aged.clock.advance(MINUTE);
     assert_eq!(dropped(&aged.collect().await), [2]);
 }

@@ -30,6 +30,14 @@ pub struct Tally {
     pub failure: Option<String>,
 }
 
+impl Tally {
+    /// Whether it ended well because there was no accident at all: a process that was to be killed had ended already.
+    #[must_use]
+    pub const fn showed_nothing(&self) -> bool {
+        self.cases == 0 && self.failure.is_none()
+    }
+}
+
 /// Runs the chosen loops one after the other, and calls `done` after each.
 ///
 /// # Errors

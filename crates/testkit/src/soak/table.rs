@@ -43,7 +43,8 @@ mod tests {
     fn a_row_for_each_loop() {
         let (seeds, time) = (0..10_000, Duration::from_millis(1_250));
         let tally = Tally { name: "power", seeds, cases: 10_000, unit: "cuts", time, failure: None };
-        let text = table(&[tally]);
+        let text = table(std::slice::from_ref(&tally));
         assert_eq!(text.lines().last(), Some("| power | 10,000 cuts | 0 to 9999 | 1.2 | 0 |"));
+        assert!(!tally.showed_nothing() && Tally { cases: 0, ..tally }.showed_nothing());
     }
 }

@@ -25,6 +25,7 @@ mod types;
 pub use encoder::Encoder;
 pub(super) use plan::{PlanContext, encode_plan};
 pub use scalar::encode_scalar;
+pub(super) use simplify::{renamed, skip_renaming};
 pub(super) use table::{encode_constraints, encode_table_partitioning, encode_table_sorts};
 pub use types::{encode_data_type, encode_field, encode_schema};
 

@@ -4,6 +4,7 @@ use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, SubqueryAlias};
 
 use super::scope::Scope;
+use crate::logical::CheckpointDisplay;
 
 /// Passes over relation aliases and over projections that give back their input column by column:
 ///
@@ -13,13 +14,23 @@ use super::scope::Scope;
 ///     Filter: a > 1
 ///       …
 /// ```
-pub(super) fn skip_renaming(mut plan: &LogicalPlan) -> &LogicalPlan {
-    loop {
-        plan = match plan {
-            LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => input,
-            LogicalPlan::Projection(projection) if gives_back_input(projection) => &projection.input,
-            other => return other,
+pub(in crate::identity) fn skip_renaming(mut plan: &LogicalPlan) -> &LogicalPlan {
+    while let Some(input) = renamed(plan) {
+        plan = input;
+    }
+    plan
+}
+
+/// The input of a node that changes no row and no column.
+pub(in crate::identity) fn renamed(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    match plan {
+        LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => Some(input),
+        LogicalPlan::Projection(projection) if gives_back_input(projection) => Some(&projection.input),
+        // What EXPLAIN writes beside a snapshot is no part of the query.
+        LogicalPlan::Extension(extension) => {
+            extension.node.as_any().downcast_ref::<CheckpointDisplay>()?.snapshot()
         }
+        _ => None,
     }
 }
 

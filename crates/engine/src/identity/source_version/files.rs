@@ -1,6 +1,7 @@
 //! The version of a set of files: who they are, and whether they can be told apart from what they were.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::catalog::Session;
@@ -12,7 +13,9 @@ use milepost_store::manifest::SourceObject;
 
 use super::local::Access;
 use super::{local, remote};
+use crate::context::Milepost;
 use crate::identity::canonical::Encoder;
+use crate::stage::StageCounters;
 
 /// How to treat files without an e-tag that were written just now: a second write within the same tick of the file
 /// system's clock would leave no trace.
@@ -69,6 +72,7 @@ pub(super) async fn look(listing: &Listing, state: &dyn Session, policy: FilePol
         let Some(wait) = young.iter().map(|(_, wait)| *wait).max() else {
             return Ok(Look::Settled(objects));
         };
+        let _shown = shown(listing, state);
         tokio::time::sleep(wait + TICK).await;
         objects = list(listing, access, state).await?;
         trusted.extend(young.into_iter().map(|(object, _)| object));
@@ -81,6 +85,15 @@ pub(super) async fn look(listing: &Listing, state: &dyn Session, policy: FilePol
             Ok(Look::Unknown(objects, note))
         }
     }
+}
+
+/// Shows the wait among the stages of the session, if it is one of ours.
+fn shown(listing: &Listing, state: &dyn Session) -> Option<Arc<StageCounters>> {
+    let milepost = Milepost::in_config(state.config()).ok()?;
+    let path = listing.paths.first().map(|url| url.prefix().filename().unwrap_or_default().to_owned());
+    let counters = milepost.progress.begin(path.unwrap_or_default(), 0);
+    counters.waits_for(Some("files that were written a moment ago to settle".to_owned()));
+    Some(counters)
 }
 
 /// The time of the file system that holds the files, or of this machine where that cannot be had.

@@ -36,23 +36,24 @@ const GAIN: f64 = 2.0;
 /// Joins of more inputs are left as they are written.
 const MOST: usize = 24;
 
-/// `plan`, an optimised one, with the inner joins above snapshots in the order that measured sizes suggest. `inner` plans
+/// `plan`, an optimised one, with the inner joins above snapshots in the order that measured sizes suggest; `None` if it is in that
+/// order already. `inner` plans
 /// the joins' inputs, whose statistics tell their sizes.
 pub(super) async fn by_measured_sizes(
-    plan: LogicalPlan,
+    plan: &LogicalPlan,
     state: &SessionState,
     inner: &Arc<dyn QueryPlanner + Send + Sync>,
-) -> Result<LogicalPlan> {
+) -> Result<Option<LogicalPlan>> {
     let mut reordered: Vec<(LogicalPlan, LogicalPlan)> = Vec::new();
-    for root in roots(&plan)? {
+    for root in roots(plan)? {
         if let Some(better) = better(&root, state, inner).await? {
             reordered.push((root, better));
         }
     }
     if reordered.is_empty() {
-        return Ok(plan);
+        return Ok(None);
     }
-    let replaced = plan.transform_down_with_subqueries(|node| {
+    let replaced = plan.clone().transform_down_with_subqueries(|node| {
         let better = reordered.iter().find(|(root, _)| *root == node);
         Ok(match better {
             Some((_, better)) => Transformed::new(better.clone(), true, TreeNodeRecursion::Continue),
@@ -60,7 +61,7 @@ pub(super) async fn by_measured_sizes(
         })
     })?;
     // Columns that nobody needs any more, and the keys among the conditions.
-    state.optimize(&replaced.data)
+    state.optimizer().optimize(replaced.data, state, |_, _| {}).map(Some)
 }
 
 /// The topmost joins of all groups of joins, from the outside to the inside.
