@@ -75,7 +75,7 @@ pub use ids::{
 pub use job::{
     BegunStep, DriveOutcome, Driver, Epoch, FinishedStep, Holder, Job, JobDriver, JobEntry, JobName,
     JobRecord, JobRun, JobState, RunOutcome, RunStatus, SnapshotRef, StartOptions, StartOutcome, StepKind,
-    StepOutcome, StepRecord,
+    StepOutcome, StepRecord, StepTimes,
 };
 pub use liveness::{AttemptWatch, Death, Ending, Life, SILENCE, Sign};
 pub use local::{DiskStep, DiskWatcher, Durability, DurableFileSystem};

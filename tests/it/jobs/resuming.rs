@@ -109,6 +109,23 @@ async fn a_driver_that_was_taken_over_records_and_writes_nothing_more() {
     assert_eq!(number(&session, "SELECT count(*) FROM milepost.steps").await, 3);
 }
 
+#[tokio::test]
+async fn steps_that_wrote_a_snapshot_say_where_their_time_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        "CHECKPOINT a AS SELECT value AS n FROM generate_series(1, 300000); CHECKPOINT a AS SELECT value AS n
+        FROM generate_series(1, 300000); SELECT count(*) FROM a";
+    let (_, session) = through(dir.path(), text).await;
+    let spent = |condition: &str| {
+        format!(
+            "SELECT count(*) FROM milepost.steps WHERE compute_ms + encode_ms + write_ms + sync_ms + commit_ms {condition}"
+        )
+    };
+    // 300,000 rows are not encoded and synced in no time.
+    assert_eq!(number(&session, &spent("> 0 AND outcome = 'written'")).await, 1);
+    assert_eq!(number(&session, &spent("IS NULL AND outcome <> 'written'")).await, 2);
+}
+
 /// A driver that is stopped in the middle of a stage leaves its units to the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_that_was_stopped_goes_on_from_its_units() {

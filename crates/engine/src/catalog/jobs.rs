@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::Field;
 use datafusion::common::Result;
 use futures::{StreamExt, TryStreamExt};
-use milepost_store::{FinishedStep, JobName, JobRun, RunStatus};
+use milepost_store::{FinishedStep, JobName, JobRun, RunStatus, StepTimes};
 
 use super::system::{number, text, time};
 use crate::columns::{moments, numbers, strings, texts, times};
@@ -50,6 +50,11 @@ pub(super) fn step_fields() -> Vec<Field> {
         number("saved_ms"),
         time("finished_at"),
         number("epoch"),
+        number("compute_ms").with_nullable(true),
+        number("encode_ms").with_nullable(true),
+        number("write_ms").with_nullable(true),
+        number("sync_ms").with_nullable(true),
+        number("commit_ms").with_nullable(true),
     ]
 }
 
@@ -90,6 +95,9 @@ pub(super) fn run_rows(runs: &[Run]) -> Vec<ArrayRef> {
 pub(super) fn step_rows(runs: &[Run]) -> Vec<ArrayRef> {
     let all = || runs.iter().flat_map(|(job, run, _)| run.steps.iter().map(move |done| (job, run, done)));
     let steps = || all().map(|(.., done)| &done.step);
+    let spent = |of: fn(&StepTimes) -> u64| -> ArrayRef {
+        Arc::new(steps().map(|step| step.times.as_ref().map(of)).collect::<UInt64Array>())
+    };
     vec![
         strings(all().map(|(job, ..)| job.to_string())),
         strings(all().map(|(_, run, _)| run.run.to_string())),
@@ -105,6 +113,11 @@ pub(super) fn step_rows(runs: &[Run]) -> Vec<ArrayRef> {
         numbers(steps().map(|step| step.saved_ms)),
         times(all().map(|(.., done)| done.written_ms)),
         numbers(all().map(|(.., done)| done.epoch.0)),
+        spent(|times| times.compute_ms),
+        spent(|times| times.encode_ms),
+        spent(|times| times.write_ms),
+        spent(|times| times.sync_ms),
+        spent(|times| times.commit_ms),
     ]
 }
 

@@ -218,6 +218,7 @@ mod tests {
                 rows: None,
                 elapsed_ms: 5,
                 saved_ms: 0,
+                times: None,
             }
         };
         let records = script.steps().iter().take(count).map(record);

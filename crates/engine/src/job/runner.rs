@@ -6,7 +6,7 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use milepost_store::{
     BegunStep, DriveOutcome, Driver, Holder, Job, JobName, Owner, RunId, RunOutcome, RunStatus, SILENCE,
-    Sign, StartOptions, StartOutcome, StepKind, StepOutcome, StepRecord, Store,
+    Sign, StartOptions, StartOutcome, StepKind, StepOutcome, StepRecord, StepTimes, Store,
 };
 
 use super::effect::{Effect, keeps_names};
@@ -274,6 +274,18 @@ fn record(step: &JobStep, kind: StepKind, rows: Option<u64>, elapsed_ms: u64, fo
         rows: made.map_or(rows, |made| Some(made.rows)).filter(|_| kind != StepKind::State),
         elapsed_ms,
         saved_ms: found.iter().map(|found| found.saved_ms).sum(),
+        times: found.iter().filter_map(|found| found.times).reduce(together),
+    }
+}
+
+/// The times of two snapshots of one step.
+fn together(a: StepTimes, b: StepTimes) -> StepTimes {
+    StepTimes {
+        compute_ms: a.compute_ms + b.compute_ms,
+        encode_ms: a.encode_ms + b.encode_ms,
+        write_ms: a.write_ms + b.write_ms,
+        sync_ms: a.sync_ms + b.sync_ms,
+        commit_ms: a.commit_ms + b.commit_ms,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use milepost_store::{
-    CheckpointName, Digest, Fingerprint, LiveVersion, Origin, SnapshotRef, StepOutcome, Version,
+    CheckpointName, Digest, Fingerprint, LiveVersion, Origin, SnapshotRef, StepOutcome, StepTimes, Version,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -35,6 +35,8 @@ pub(crate) struct Found {
     pub(crate) outcome: StepOutcome,
     pub(crate) rows: u64,
     pub(crate) saved_ms: u64,
+    /// Where the time of its stage went, if one ran.
+    pub(crate) times: Option<StepTimes>,
 }
 
 /// What is known of the versions that names stood for when a step ran first that is done again now.
@@ -183,7 +185,7 @@ mod tests {
     fn nothing_is_kept_outside_of_a_step() {
         let turn = Turn::default();
         let snapshot = SnapshotRef { checkpoint: name(), version: Version(1) };
-        turn.found(Found { snapshot, outcome: StepOutcome::Written, rows: 1, saved_ms: 0 });
+        turn.found(Found { snapshot, outcome: StepOutcome::Written, rows: 1, saved_ms: 0, times: None });
         assert_eq!(turn.origin(&name(), Some(fingerprint("x"))), None);
         assert_eq!(turn.end_step(), []);
     }

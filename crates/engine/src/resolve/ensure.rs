@@ -45,7 +45,13 @@ impl Ensured {
     /// What a job keeps of it.
     pub(crate) fn for_the_job(&self) -> Found {
         let snapshot = SnapshotRef { checkpoint: self.snapshot.name.clone(), version: self.snapshot.version };
-        Found { snapshot, outcome: self.outcome, rows: self.snapshot.manifest.rows, saved_ms: self.saved_ms }
+        Found {
+            snapshot,
+            outcome: self.outcome,
+            rows: self.snapshot.manifest.rows,
+            saved_ms: self.saved_ms,
+            times: self.ran.as_ref().map(|ran| ran.times.for_the_job()),
+        }
     }
 }
 

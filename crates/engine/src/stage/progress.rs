@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use milepost_store::WriteTimes;
+use milepost_store::{StepTimes, WriteTimes};
 use parking_lot::Mutex;
 
 /// A stage that runs now, or a wait before one.
@@ -55,6 +55,20 @@ pub(crate) struct StageTimes {
     pub(crate) receipts: Duration,
     /// The judgement and the commit.
     pub(crate) commit: Duration,
+}
+
+impl StageTimes {
+    /// What a job's log keeps of them.
+    pub(crate) fn for_the_job(&self) -> StepTimes {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        StepTimes {
+            compute_ms: ms(self.compute),
+            encode_ms: ms(self.encode),
+            write_ms: ms(self.write),
+            sync_ms: ms(self.sync + self.receipts),
+            commit_ms: ms(self.commit),
+        }
+    }
 }
 
 impl StageCounters {

@@ -24,6 +24,7 @@ pub use name::JobName;
 pub use read::{FinishedStep, Job, JobDriver, JobRun};
 pub use record::{
     BegunStep, Epoch, JobEntry, JobRecord, RunOutcome, SnapshotRef, StepKind, StepOutcome, StepRecord,
+    StepTimes,
 };
 pub use start::{StartOptions, StartOutcome};
 pub use state::{Holder, JobState, RunStatus};

@@ -89,6 +89,25 @@ pub struct StepRecord {
     pub elapsed_ms: u64,
     /// How long it would have taken besides without what was reused, in milliseconds.
     pub saved_ms: u64,
+    /// Where the time of writing snapshots went; absent if none was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<StepTimes>,
+}
+
+/// Where the time of writing snapshots went, in milliseconds. Units run side by side, so that the sum may be more than the
+/// step took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTimes {
+    /// Computing rows.
+    pub compute_ms: u64,
+    /// Encoding, hashing and measuring them.
+    pub encode_ms: u64,
+    /// Sending bytes to the store.
+    pub write_ms: u64,
+    /// Ending files, which a local disk syncs, and recording that units are complete.
+    pub sync_ms: u64,
+    /// Judging and committing.
+    pub commit_ms: u64,
 }
 
 /// What a step does, and so whether it is to be run again when the job is taken up.

@@ -27,6 +27,7 @@ pub fn step(index: u64) -> StepRecord {
         checkpoint: Some(SnapshotRef { checkpoint: name(), version: Version(index + 1) }),
         rows: Some(index * 10),
         elapsed_ms: 5,
+        times: None,
         saved_ms: 0,
     }
 }
