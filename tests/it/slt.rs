@@ -148,7 +148,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    checkpoint, determinism, disabled, drop, duplicate_columns, empty, errors, explain, inline, iterate, maintenance,
+    bloom, checkpoint, determinism, disabled, drop, duplicate_columns, empty, errors, explain, inline, iterate, maintenance,
     materialized,
     names, nan, prepare, refresh, reuse, settings, snapshot_fn, stale, system_tables, transparent, types, units, views,
 }

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use datafusion::catalog::Session;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::{Explain, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
@@ -14,12 +17,13 @@ use futures::future::BoxFuture;
 use milepost_store::Snapshot;
 
 use super::freshness::{Freshness, Judge, to_refresh};
+use super::join_order::by_measured_sizes;
 use super::planner::{optimise, optimise_analysed};
 use super::prepare::{Prepared, Request, Verdict};
 use super::rebind::read_newest;
 use super::resolver::{Mode, Resolved, Resolver, replace};
 use super::serve::serve;
-use crate::config::OnStale;
+use crate::config::{JoinOrder, OnStale};
 use crate::context::{Milepost, settings};
 use crate::logical::{Checkpoint, CheckpointDisplay, DisplayPlanner, checkpoints_in, released_queries};
 use crate::scan::{SnapshotTable, named_snapshots_in, scan_as, snapshots_in};
@@ -74,10 +78,29 @@ pub(super) async fn explained(
         Some(analysed) => optimise_analysed(state, analysed)?,
         None => optimise(state, &shown)?,
     };
+    let planner: Arc<dyn QueryPlanner + Send + Sync> = Arc::new(ShownPlanner);
+    let plan = match settings(state).join_order {
+        JoinOrder::Measured => by_measured_sizes(&plan, state, &planner).await?.unwrap_or(plan),
+        JoinOrder::Written => plan,
+    };
     let explain = Explain { plan: Arc::new(plan), ..explain.clone() };
-    DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(DisplayPlanner)])
-        .create_physical_plan(&LogicalPlan::Explain(explain), state)
-        .await
+    planner.create_physical_plan(&LogicalPlan::Explain(explain), state).await
+}
+
+/// Plans what EXPLAIN shows.
+#[derive(Debug)]
+struct ShownPlanner;
+
+#[async_trait]
+impl QueryPlanner for ShownPlanner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(DisplayPlanner)]);
+        planner.create_physical_plan(plan, session).await
+    }
 }
 
 fn display_served(by: &Snapshot, scan: LogicalPlan) -> LogicalPlan {

@@ -23,6 +23,8 @@ pub(super) struct JoinGraph {
 struct Condition {
     expr: Expr,
     needs: Inputs,
+    /// The two sides of a key, and the inputs that each needs.
+    sides: Option<[(Expr, Inputs); 2]>,
 }
 
 /// Which inputs are joined with which.
@@ -93,25 +95,31 @@ impl JoinGraph {
     /// `None` if the joins cannot be taken apart.
     pub(super) fn of(root: &LogicalPlan) -> Option<Self> {
         let mut graph = Self { inputs: vec![], conditions: vec![], written: Tree::Input(0) };
-        let mut conditions = Vec::new();
-        graph.written = graph.take(root, &mut conditions)?;
-        for expr in conditions {
-            let needs = graph.needs(&expr)?;
-            graph.conditions.push(Condition { expr, needs });
+        let mut joins = Vec::new();
+        graph.written = graph.take(root, &mut joins)?;
+        for join in joins {
+            for (left, right) in join.on {
+                let sides = [(left.clone(), graph.needs(&left)?), (right.clone(), graph.needs(&right)?)];
+                let needs = sides[0].1 | sides[1].1;
+                graph.conditions.push(Condition { expr: left.eq(right), needs, sides: Some(sides) });
+            }
+            for expr in join.filter.iter().flat_map(split_conjunction) {
+                let needs = graph.needs(expr)?;
+                graph.conditions.push(Condition { expr: expr.clone(), needs, sides: None });
+            }
         }
         Some(graph)
     }
 
-    fn take(&mut self, plan: &LogicalPlan, conditions: &mut Vec<Expr>) -> Option<Tree> {
+    fn take(&mut self, plan: &LogicalPlan, joins: &mut Vec<Join>) -> Option<Tree> {
         let plan = below_projections(plan);
         let Some(join) = as_inner_join(plan) else {
             self.inputs.push(plan.clone());
             return (self.inputs.len() <= Inputs::BITS as usize).then(|| Tree::Input(self.inputs.len() - 1));
         };
-        conditions.extend(join.on.iter().map(|(left, right)| left.clone().eq(right.clone())));
-        conditions.extend(join.filter.iter().flat_map(split_conjunction).cloned());
-        let left = self.take(&join.left, conditions)?;
-        let right = self.take(&join.right, conditions)?;
+        joins.push(join.clone());
+        let left = self.take(&join.left, joins)?;
+        let right = self.take(&join.right, joins)?;
         Some(Tree::Join(Box::new(left), Box::new(right)))
     }
 
@@ -217,10 +225,37 @@ impl JoinGraph {
                 let inputs = tree.inputs();
                 // Each condition at the first join that has all of its columns.
                 let ready = self.conditions.iter().enumerate().filter(|(_, one)| one.needs & !inputs == 0);
-                let here: Vec<Expr> =
-                    ready.filter(|(at, _)| used.insert(*at)).map(|(_, one)| one.expr.clone()).collect();
-                LogicalPlanBuilder::from(first).join_on(second, JoinType::Inner, here)?.build()
+                let here = ready.filter(|(at, _)| used.insert(*at)).map(|(_, one)| one);
+                let (mut keys, mut filters) = ((Vec::new(), Vec::new()), Vec::new());
+                for condition in here {
+                    match condition.key(left.inputs(), right.inputs()) {
+                        Some((left, right)) => {
+                            keys.0.push(left);
+                            keys.1.push(right);
+                        }
+                        None => filters.push(condition.expr.clone()),
+                    }
+                }
+                let filter = filters.into_iter().reduce(Expr::and);
+                LogicalPlanBuilder::from(first)
+                    .join_with_expr_keys(second, JoinType::Inner, keys, filter)?
+                    .build()
             }
+        }
+    }
+}
+
+impl Condition {
+    /// The key's sides where one belongs to the left inputs and one to the right ones.
+    fn key(&self, left: Inputs, right: Inputs) -> Option<(Expr, Expr)> {
+        let [(a, needs_a), (b, needs_b)] = self.sides.as_ref()?;
+        let within = |needs: &Inputs, inputs: Inputs| needs & !inputs == 0;
+        if within(needs_a, left) && within(needs_b, right) {
+            Some((a.clone(), b.clone()))
+        } else if within(needs_b, left) && within(needs_a, right) {
+            Some((b.clone(), a.clone()))
+        } else {
+            None
         }
     }
 }

@@ -25,9 +25,12 @@ use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Optimizer;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
 
 use self::estimate::{Relation, relation};
 use self::graph::JoinGraph;
+use crate::logical::{CheckpointDisplay, any_node};
 use crate::scan::snapshots_in;
 
 /// What is between the joins must become smaller by this factor for the order to be changed.
@@ -60,8 +63,10 @@ pub(super) async fn by_measured_sizes(
             None => Transformed::no(node),
         })
     })?;
-    // Columns that nobody needs any more, and the keys among the conditions.
-    state.optimizer().optimize(replaced.data, state, |_, _| {}).map(Some)
+    // Columns that nobody needs any more. The other rules have seen all parts of the plan, and one of them would bring the
+    // joins back into the order of their inputs.
+    let columns = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+    columns.optimize(replaced.data, state, |_, _| {}).map(Some)
 }
 
 /// The topmost joins of all groups of joins, from the outside to the inside.
@@ -78,6 +83,17 @@ fn roots(plan: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
     Ok(found)
 }
 
+/// Whether something below is measured: a snapshot, or in EXPLAIN what stands for one.
+fn reads_snapshots(plan: &LogicalPlan) -> Result<bool> {
+    Ok(!snapshots_in(plan)?.is_empty() || any_node(plan, stands_for_a_snapshot)?)
+}
+
+fn stands_for_a_snapshot(node: &LogicalPlan) -> bool {
+    let LogicalPlan::Extension(extension) = node else { return false };
+    let shown: Option<&CheckpointDisplay> = extension.node.as_any().downcast_ref();
+    shown.is_some_and(|shown| shown.snapshot().is_some())
+}
+
 /// The same rows in a better order of joins, if there is one.
 async fn better(
     root: &LogicalPlan,
@@ -86,7 +102,7 @@ async fn better(
 ) -> Result<Option<LogicalPlan>> {
     let Some(graph) = JoinGraph::of(root) else { return Ok(None) };
     let inputs = graph.inputs();
-    if !(3..=MOST).contains(&inputs.len()) || snapshots_in(root)?.is_empty() {
+    if !(3..=MOST).contains(&inputs.len()) || !reads_snapshots(root)? {
         return Ok(None);
     }
     let mut relations: Vec<Relation> = Vec::with_capacity(inputs.len());
@@ -98,9 +114,21 @@ async fn better(
     }
     let written = graph.written_cost(&relations);
     let Some(order) = graph.greedy(&relations) else { return Ok(None) };
+    tracing::debug!(
+        written,
+        ordered = order.cost,
+        "about so many rows lie between {} joined inputs",
+        inputs.len()
+    );
     if order.cost * GAIN > written {
         return Ok(None);
     }
-    // What cannot be put together again stays as it is written.
-    Ok(graph.rebuild(&order, root).ok())
+    match graph.rebuild(&order, root) {
+        Ok(rebuilt) => Ok(Some(rebuilt)),
+        // What cannot be put together again stays as it is written.
+        Err(error) => {
+            tracing::debug!(%error, "joins stay in the order of the query");
+            Ok(None)
+        }
+    }
 }
