@@ -6,14 +6,15 @@
     benches/scripts/peers.py CASE TPCH [--rounds 5] [--cases wide,join,agg] [--only NAME,…] [--threads 2] [--json FILE]
 
 CASE is the built program, TPCH what `milepost datagen tpch --out TPCH` made. Each measurement is a process of its own and times
-the statement alone: tables are named and engines started before the clock. The engines take turns, and each round begins
-with another one. Prints medians, and the ratio of Milepost to the fastest of the others that write Parquet files.
+the statement alone: tables are named and engines started before the clock. The engines take turns, in another
+order each round. Prints medians, and the ratio of Milepost to the fastest of the others that write Parquet files.
 """
 
 import argparse
 import json
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -142,7 +143,8 @@ class Run:
             lines = printed.read().decode().strip().splitlines()
         if status or not lines:
             raise SystemExit(f"failed: {' '.join(command)}")
-        return {**json.loads(lines[-1]), "peak_mib": usage.ru_maxrss / 1024}
+        cpu = usage.ru_utime + usage.ru_stime
+        return {**json.loads(lines[-1]), "peak_mib": usage.ru_maxrss / 1024, "cpu": cpu, "system": usage.ru_stime}
 
     def read_back(self, case):
         """Milepost and DuckDB over the same files: medians after the first of each."""
@@ -197,12 +199,12 @@ def main():
     print(", ".join(f"{name} {version}" for name, version in found.items() if version))
     report = {"versions": found, "rounds": options.rounds, "threads": options.threads, "cases": {}}
     with tempfile.TemporaryDirectory(prefix="milepost-peers-") as work:
-        run = Run(options, work)
+        run, turns = Run(options, work), random.Random(7)
         for case in options.cases.split(","):
             figures = {engine: [] for engine in engines}
-            for round_number in range(options.rounds):
-                for turn in range(len(engines)):
-                    engine = engines[(round_number + turn) % len(engines)]
+            for _ in range(options.rounds):
+                # Who comes after whom matters: what one leaves to be written to disk slows the next one down.
+                for engine in turns.sample(engines, len(engines)):
                     figures[engine].append(run.measure(engine, case))
             report["cases"][case] = {"write": figures}
             show(case, figures)
@@ -217,12 +219,14 @@ def main():
 
 def show(case, figures):
     middle = {engine: statistics.median(f["seconds"] for f in runs) for engine, runs in figures.items() if runs}
-    print(f"{case}: seconds (median, min, max), megabytes, peak MiB")
+    print(f"{case}: seconds (median, min, max), processor seconds (of it in the system), megabytes, peak MiB")
     for engine, seconds in middle.items():
         runs = figures[engine]
         times = [f["seconds"] for f in runs]
         peak = statistics.median(f["peak_mib"] for f in runs)
-        print(f"  {engine:17} {seconds:7.3f} {min(times):7.3f} {max(times):7.3f}  {runs[0]['bytes'] / 1e6:8.1f}  {peak:7.0f}")
+        cpu, system = (statistics.median(f[key] for f in runs) for key in ("cpu", "system"))
+        print(f"  {engine:17} {seconds:7.3f} {min(times):7.3f} {max(times):7.3f}  {cpu:6.2f} ({system:.2f})"
+              f"  {runs[0]['bytes'] / 1e6:8.1f}  {peak:7.0f}")
     fastest = min((middle[engine] for engine in FILES if engine in middle), default=None)
     for engine in ("milepost", "milepost_fsync"):
         if fastest and engine in middle:

@@ -226,7 +226,13 @@ async fn measured_sizes_decide_which_join_comes_first() {
     let written = plan(&session, CHAIN).await;
     let as_written = table(&session, CHAIN).await.unwrap();
     run(&session, "SET milepost.join_order = 'measured'").await.unwrap();
-    assert_plan!(plan(&session, CHAIN).await, @"");
+    assert_plan!(plan(&session, CHAIN).await, @r"
+    HashJoinExec: mode=CollectLeft, join_type=Inner, on=[(page@0, page@1)], filter=n@1 + view@0 > 3, projection=[view@2, page@0, n@1]
+      HashJoinExec: mode=CollectLeft, join_type=Inner, on=[(click@0, click@0)], projection=[page@3, n@1]
+        DataSourceExec: file_groups={1 group: [[chosen/00000]]}, projection=[click, n], file_type=parquet
+        DataSourceExec: partitions=1, partition_sizes=[8]
+      DataSourceExec: partitions=1, partition_sizes=[8]
+    ");
     assert_ne!(plan(&session, CHAIN).await, written);
     let measured = table(&session, CHAIN).await.unwrap();
     assert_eq!(measured.rows.len(), 30);
