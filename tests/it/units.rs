@@ -11,6 +11,7 @@ use datafusion::common::exec_err;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use milepost::Session;
 use milepost::identity::{FunctionKind, FunctionVersions};
+use milepost::maintenance::VerifyOptions;
 
 use crate::support::{ANY_ORDER, assert_same, config, number, run, table};
 
@@ -101,6 +102,59 @@ async fn a_stage_that_stopped_goes_on_from_its_complete_units() {
         assert_same(&expected, &table(&second, "SELECT * FROM c").await.unwrap(), ANY_ORDER, query);
         assert_eq!(outcome(&second, &checkpoint).await.0, "reused");
     }
+}
+
+/// What a dead attempt left is used as far as it is whole: units with a damaged receipt, and the states of an aggregation that
+/// turn out to be damaged when they are read, are computed again, and nothing fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_of_a_dead_attempt_is_computed_again() {
+    for (query, part) in [(PLAIN, ".json"), (GROUPED, ".json"), (GROUPED, ".parquet")] {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Arc::new(AtomicI64::new(ROWS / 2));
+        let checkpoint = format!("CHECKPOINT c AS {query}");
+        run(&session(dir.path(), &limit).await, &checkpoint).await.unwrap_err();
+        let units = files_below(&dir.path().join("store/checkpoints/c/attempts"), part);
+        let units: Vec<_> =
+            units.into_iter().filter(|path| path.to_string_lossy().contains("/unit-")).collect();
+        assert!(units.len() > 2, "{units:?}");
+        let mut bytes = std::fs::read(&units[0]).unwrap();
+        bytes[6] ^= 1;
+        std::fs::write(&units[0], bytes).unwrap();
+
+        limit.store(i64::MAX, Ordering::Relaxed);
+        let second = session(dir.path(), &limit).await;
+        let (how, all, reused) = outcome(&second, &checkpoint).await;
+        if part == ".json" {
+            assert_eq!(how, "resumed", "{query}");
+            // Units that ran beside the one that failed may have become complete after it.
+            let complete = files_below(units[0].parent().unwrap(), part);
+            let complete =
+                complete.iter().filter(|path| path.to_string_lossy().contains("/unit-")).count() as i64;
+            assert!(reused == complete - 1 && reused < all, "{reused} of {complete} of {all}: {query}");
+        } else {
+            assert_eq!((how.as_str(), reused), ("written", 0), "{query}");
+            let told = second.take_notices();
+            assert!(told.iter().any(|notice| notice.contains("computed again")), "{told:?}");
+        }
+        let expected = table(&second, query).await.unwrap();
+        assert_same(&expected, &table(&second, "SELECT * FROM c").await.unwrap(), ANY_ORDER, query);
+        let report = second.verify(VerifyOptions::default()).await.unwrap();
+        assert!(report.is_sound(), "{report:?}");
+    }
+}
+
+fn files_below(folder: &Path, end: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path, end));
+        } else if path.to_string_lossy().ends_with(end) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
 
 /// Three tries, each a little further: units of two dead attempts end in one snapshot.

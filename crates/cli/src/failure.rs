@@ -110,14 +110,6 @@ pub(crate) enum Failure {
     /// Whoever read the output stopped reading.
     #[error("the output was closed")]
     OutputClosed,
-    /// `milepost verify` found what is not what was written.
-    #[error(
-        "{objects} of the store's objects are not what was written; docs/operations.md says what to do about each"
-    )]
-    Damaged {
-        /// How many.
-        objects: usize,
-    },
     /// `milepost gc` could not look at everything.
     #[error(
         "garbage collection stopped at {places}; what it did before stays, run it again when that is repaired"
@@ -125,6 +117,8 @@ pub(crate) enum Failure {
     GarbageLeft {
         /// The checkpoints, or the store.
         places: String,
+        /// Whether damage was what stopped it.
+        damaged: bool,
     },
     /// A benchmark could not go on, or the rows of its runs differ.
     #[error("{}", oneline::flatten(.0))]
@@ -160,7 +154,7 @@ impl Failure {
             Self::Statement { source, .. } if is_damage(source) => Exit::Damaged,
             Self::Setup(source) if is_damage(source) => Exit::Damaged,
             Self::Store(source) if source.is_damage() => Exit::Damaged,
-            Self::Damaged { .. } => Exit::Damaged,
+            Self::GarbageLeft { damaged: true, .. } => Exit::Damaged,
             _ => Exit::Failed,
         }
     }

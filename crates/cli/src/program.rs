@@ -70,11 +70,17 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
         Some(Subcommands::BenchRun(arguments)) => bench::run_one(runtime, &args, arguments),
         Some(Subcommands::Verify(verify)) => {
             let mut runner = runner(runtime, &args, interrupts)?;
-            runtime.block_on(maintenance::verify(&mut runner, verify))
+            runtime.block_on(async {
+                maintenance::must_be_there(&runner.session).await?;
+                maintenance::verify(&mut runner, verify).await
+            })
         }
         Some(Subcommands::Gc(gc)) => {
             let mut runner = runner(runtime, &args, interrupts)?;
-            runtime.block_on(maintenance::gc(&mut runner, gc))
+            runtime.block_on(async {
+                maintenance::must_be_there(&runner.session).await?;
+                maintenance::gc(&mut runner, gc).await
+            })
         }
         None => sql(runtime, args, interrupts),
     }
@@ -118,6 +124,7 @@ async fn list_jobs(args: &Args, jobs: &JobsArgs, interrupts: Interrupts) -> Resu
     let profiling = args.output.object_store_profiling;
     let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
     let session = setup.open().await?;
+    maintenance::must_be_there(&session).await?;
     let mut printer = printer(&args.output);
     printer.format = jobs.format.unwrap_or(printer.format);
     let mut runner = Runner { session, printer, interrupts, stores: setup.stores.clone() };

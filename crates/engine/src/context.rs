@@ -10,7 +10,8 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
 use milepost_store::{
-    CheckpointName, Durability, Origin, Overview, Overviews, Snapshot, Store, StoreOptions, Version, Which,
+    AttemptId, CheckpointName, Durability, Origin, Overview, Overviews, Snapshot, Store, StoreOptions,
+    Version, Which,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::task::JoinSet;
@@ -31,6 +32,15 @@ pub(crate) struct Home {
     pub(crate) store: Store,
     url: ObjectStoreUrl,
     footers: Arc<FooterCache>,
+    /// Snapshots in which damage was found: not trusted again before they were read whole.
+    suspects: Arc<Mutex<BTreeSet<Suspect>>>,
+}
+
+/// A snapshot, for as long as no other store takes this one's place.
+type Suspect = (CheckpointName, Version, AttemptId);
+
+fn suspect(snapshot: &Snapshot) -> Suspect {
+    (snapshot.name.clone(), snapshot.version, snapshot.attempt)
 }
 
 impl Home {
@@ -39,7 +49,7 @@ impl Home {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let url =
             ObjectStoreUrl::parse(format!("{STORE_SCHEME}store-{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
-        Ok(Self { store, url, footers: Arc::default() })
+        Ok(Self { store, url, footers: Arc::default(), suspects: Arc::default() })
     }
 
     /// Footers of this store's files, read and checked before.
@@ -47,15 +57,24 @@ impl Home {
         Arc::clone(&self.footers)
     }
 
-    /// Looks that every file of a snapshot is there and as long as it was, or, if `whole`, that every byte is as it was.
+    /// Looks that every file of a snapshot is there and as long as it was, or, if `whole`, that every byte is as it was. One
+    /// in which damage was found is looked at whole in any case.
     pub(crate) async fn check(&self, snapshot: &Snapshot, whole: bool) -> Result<(), milepost_store::Error> {
-        if !whole {
+        let suspected = self.suspects.lock().contains(&suspect(snapshot));
+        if !whole && !suspected {
             return self.store.check_files(snapshot).await;
         }
         for file in &snapshot.manifest.files {
             self.store.verify_file(&snapshot.name, file).await?;
         }
+        // Somebody has put the files back.
+        self.suspects.lock().remove(&suspect(snapshot));
         Ok(())
+    }
+
+    /// Remembers that damage was found in a snapshot.
+    pub(crate) fn suspect(&self, snapshot: &Snapshot) {
+        self.suspects.lock().insert(suspect(snapshot));
     }
 
     /// Whether this is the same store as `other`.
@@ -218,7 +237,7 @@ impl Milepost {
     }
 
     /// Reads every log of the store once, and remembers the names.
-    async fn look_over(&self, which: Which) -> Result<Overviews> {
+    pub(crate) async fn look_over(&self, which: Which) -> Result<Overviews> {
         let found = self.store().overview(which).await.map_err(store_error)?;
         *self.names.write() =
             found.checkpoints.iter().map(|checkpoint| checkpoint.name.to_string()).collect();

@@ -177,6 +177,42 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// A snapshot with a file whose bytes are missing or not those that were written.
+    #[error("checkpoint '{name}' version {version} is damaged: {what}; {next}")]
+    DamagedSnapshot {
+        /// The name.
+        name: String,
+        /// The version.
+        version: u64,
+        /// The file's path in the store, what was expected there and what was found.
+        what: String,
+        /// What to do about it.
+        next: String,
+        /// Whether the same statement, run again in the same session, computes the snapshot anew.
+        again: bool,
+        /// What the store says.
+        source: Box<milepost_store::Error>,
+    },
+    /// A file of a version that is being written is not what it was when it was complete.
+    #[error(
+        "a file of checkpoint '{name}', which is being written, is damaged: {what}; run the statement again"
+    )]
+    DamagedUnit {
+        /// The name.
+        name: String,
+        /// The file's path in the store, what was expected there and what was found.
+        what: String,
+        /// What the store says.
+        source: Box<milepost_store::Error>,
+    },
+    /// A verification has found damage, and has said where.
+    #[error(
+        "{objects} of the store's objects are not what was written; docs/operations.md says what to do about each"
+    )]
+    FoundDamage {
+        /// How many.
+        objects: usize,
+    },
     /// A job's script without a statement.
     #[error("the script has no statement: a job needs at least one")]
     EmptyJob,
@@ -250,17 +286,24 @@ pub enum Error {
 }
 
 impl Error {
-    /// The engine's error inside a DataFusion error, through contexts and shared errors.
+    /// The engine's error inside a DataFusion error: the innermost one, through contexts, shared errors and those of Parquet.
     pub fn find(error: &DataFusionError) -> Option<&Error> {
-        match error.find_root() {
-            DataFusionError::External(inner) => inner.downcast_ref(),
-            _ => None,
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        let mut found = None;
+        while let Some(error) = next {
+            found = error.downcast_ref().or(found);
+            next = error.source();
         }
+        found
     }
 
     /// Whether stored bytes are missing or wrong, so that computing again would help.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Store(store) if store.is_damage())
+        match self {
+            Self::Store(store) => store.is_damage(),
+            Self::DamagedSnapshot { .. } | Self::DamagedUnit { .. } | Self::FoundDamage { .. } => true,
+            _ => false,
+        }
     }
 }
 

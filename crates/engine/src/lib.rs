@@ -47,7 +47,9 @@ pub use config::{Codec, Compression, MilepostConfig, OnConcurrent, OnDamage, OnS
 pub use context::Milepost;
 pub use dataframe::{CheckpointExt, CheckpointOptions};
 pub use error::Error;
-pub use milepost_store::{CheckpointName, Durability, Snapshot, Store, StoreOptions, Version};
+pub use milepost_store::{
+    CheckpointName, Durability, Error as StoreError, Snapshot, Store, StoreOptions, Version,
+};
 pub use session::{Session, SessionBuilder, SessionStateBuilderExt, maintenance};
 pub use stage::StageProgress;
 

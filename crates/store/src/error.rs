@@ -1,6 +1,8 @@
 //! What can go wrong, named by what the caller does next.
 
 use crate::ids::{AttemptId, CheckpointName, Checksum, Slot, UnitNumber};
+use crate::job::JobName;
+use crate::layout;
 
 /// A shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -89,7 +91,7 @@ pub enum Error {
     },
 
     /// A log has entries after a missing one. Restore the missing entry.
-    #[error("log {log} has no entry {missing} but has entry {newest}; restore the missing entry")]
+    #[error("log {log} has no entry {missing} but has entry {newest}; {}", remedy(log))]
     LogGap {
         /// The log's path.
         log: String,
@@ -97,6 +99,34 @@ pub enum Error {
         missing: Slot,
         /// A later slot with one.
         newest: Slot,
+    },
+
+    /// A log does not have an entry that was on disk. Nothing older is served in its place.
+    #[error(
+        "log {log} has lost its newest entry {missing}, which was written as {tail} says; put it back from a backup, or \
+         give up what came after {} by removing {tail}", entry_or_nothing(*newest)
+    )]
+    LogCut {
+        /// The log's path.
+        log: String,
+        /// The path of the hint that names the entry.
+        tail: String,
+        /// The slot of the lost entry.
+        missing: Slot,
+        /// The newest entry that is there.
+        newest: Option<Slot>,
+    },
+
+    /// The current run of a job cannot be read, though the job's newest entry can.
+    #[error(
+        "job {job} cannot go on with its run: {source}; or begin a new run with --restart, which runs finished COPY and \
+         INSERT statements again"
+    )]
+    RunDamaged {
+        /// The job.
+        job: JobName,
+        /// What is damaged.
+        source: Box<Error>,
     },
 
     /// Something that is not ours stands where a log entry belongs.
@@ -252,6 +282,8 @@ impl Error {
             self,
             Self::Damaged { .. }
                 | Self::LogGap { .. }
+                | Self::LogCut { .. }
+                | Self::RunDamaged { .. }
                 | Self::ForeignObject { .. }
                 | Self::MissingIdentity { .. }
         )
@@ -263,6 +295,7 @@ impl Error {
             self,
             Self::Damaged { .. }
                 | Self::LogGap { .. }
+                | Self::LogCut { .. }
                 | Self::ForeignObject { .. }
                 | Self::NewerFormat { .. }
                 | Self::UnknownFeature { .. }
@@ -305,12 +338,19 @@ pub(crate) fn contents(size: u64, checksum: &Checksum) -> String {
 
 /// What helps against a damaged object. Nothing can be appended to a log whose newest entry says nothing.
 fn remedy(object: &str) -> &'static str {
-    let is_entry = object.contains("/log/");
-    if is_entry {
-        "restore it, or go on under another name"
-    } else {
-        "restore it, or compute the snapshot again with FORCE"
+    let is_log = object.contains("/log/") || object.ends_with("/log");
+    match (is_log, layout::is_of_job(object)) {
+        (true, true) => {
+            "put it back from a backup, or begin the job anew under another name with --job, which runs finished COPY and \
+             INSERT statements again"
+        }
+        (true, false) => "put it back from a backup, or go on under another name",
+        (false, _) => "put it back from a backup, or compute the snapshot again with FORCE",
     }
+}
+
+fn entry_or_nothing(slot: Option<Slot>) -> String {
+    slot.map_or_else(|| "the beginning".to_owned(), |slot| format!("entry {slot}"))
 }
 
 /// Whether the disk itself did not say what it holds, so that nothing read from it would prove anything.

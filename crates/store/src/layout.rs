@@ -18,6 +18,13 @@ const ENTRY_DIGITS: usize = 20;
 const HEARTBEAT_PREFIX: &str = "heartbeat-";
 const LOCK_PREFIX: &str = "lock-";
 
+/// Whether a log, or an entry of one, is a job's and not a checkpoint's.
+pub(crate) fn is_of_job(object: &str) -> bool {
+    let parts: Vec<&str> = object.split('/').collect();
+    let log = parts.iter().rposition(|part| *part == "log");
+    log.and_then(|at| at.checked_sub(2)).is_some_and(|at| parts[at] == JOBS)
+}
+
 /// Forms the paths of one store below its root.
 #[derive(Clone, Debug)]
 pub struct Layout {

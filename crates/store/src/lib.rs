@@ -73,9 +73,9 @@ pub use ids::{
     Slot, UnitNumber, Version,
 };
 pub use job::{
-    BegunStep, DriveOutcome, Driver, Epoch, FinishedStep, Holder, Job, JobDriver, JobEntry, JobName,
-    JobRecord, JobRun, JobState, RunOutcome, RunStatus, SnapshotRef, StartOptions, StartOutcome, StepKind,
-    StepOutcome, StepRecord, StepTimes,
+    BegunStep, DriveOutcome, Driver, Epoch, FinishedStep, Histories, Holder, Job, JobDriver, JobEntry,
+    JobName, JobRecord, JobRun, JobState, RunOutcome, RunStatus, SnapshotRef, StartOptions, StartOutcome,
+    StepKind, StepOutcome, StepRecord, StepTimes,
 };
 pub use liveness::{AttemptWatch, Death, Ending, Life, SILENCE, Sign};
 pub use local::{DiskStep, DiskWatcher, Durability, DurableFileSystem};

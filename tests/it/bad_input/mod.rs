@@ -1,5 +1,6 @@
 //! Stores, files and sources that fail: one clear error, nothing half-made to be seen, nothing lost that was there.
 
+mod damage;
 mod sources;
 mod stores;
 

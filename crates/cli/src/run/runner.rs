@@ -13,7 +13,8 @@ use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
 use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
 use milepost::Session;
-use milepost::sql::Statement;
+use milepost::maintenance::{VerifyOptions, VerifyReport, verification_rows};
+use milepost::sql::{Statement, StatementKind};
 
 use super::counter::{Counter, Shown};
 use super::interrupt::Interrupts;
@@ -145,14 +146,28 @@ impl Runner {
     pub(crate) async fn execute_and_print(&mut self, statement: &Statement) -> DataFusionResult<Shown> {
         let started = Instant::now();
         let progress = Progress::watch(&self.session, self.printer.quiet);
-        let frame = object_stores::execute(&self.session, statement).await?;
+        let verified = self.verified(statement).await?;
+        let frame = match &verified {
+            Some(report) => self.session.read_batch(verification_rows(report)?)?,
+            None => object_stores::execute(&self.session, statement).await?,
+        };
         let show_all = shows_every_row(statement, frame.logical_plan());
         let (result, shown) = open(frame, show_all, started).await?;
         progress.finish();
         self.tell_notices();
         self.printer.print(result).await?;
         self.printer.store_requests(&self.stores)?;
-        Ok(shown.read())
+        match verified.map_or(0, |report| report.damaged()) {
+            0 => Ok(shown.read()),
+            objects => Err(milepost::Error::FoundDamage { objects }.into()),
+        }
+    }
+
+    /// What a VERIFY has found. It is printed like any other result, and is a failure all the same if it is damage.
+    async fn verified(&self, statement: &Statement) -> DataFusionResult<Option<VerifyReport>> {
+        let StatementKind::Verify { name, version } = &statement.kind else { return Ok(None) };
+        let options = VerifyOptions { name: name.clone(), version: *version, progress: None };
+        self.session.verify(options).await.map(Some)
     }
 
     /// Prints what people should notice.

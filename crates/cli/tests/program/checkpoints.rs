@@ -67,6 +67,100 @@ fn a_damaged_store_ends_with_4_and_names_the_file() {
     assert!(ran.error_line().contains(&name), "{ran:?}");
 }
 
+/// Also where it is found in the middle of reading, by a query, by a statement over it, and by a job.
+#[test]
+fn a_flipped_byte_ends_with_4_and_says_what_to_do() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    let [data] = &files_below(&desk.path(".milepost"), ".parquet")[..] else { panic!("one file expected") };
+    let mut bytes = std::fs::read(data).unwrap();
+    bytes[6] ^= 1;
+    std::fs::write(data, bytes).unwrap();
+    let over = desk.write("over.sql", "CHECKPOINT over AS SELECT sum(square) AS s FROM squares WHERE i > 3;");
+    for arguments in [
+        &["-c", "SELECT square FROM squares WHERE i > 3"][..],
+        &["-c", "CHECKPOINT over AS SELECT sum(square) AS s FROM squares WHERE i > 3"],
+        &["-q", "run", over.to_str().unwrap()],
+    ] {
+        let ran = desk.run(arguments);
+        assert_eq!(ran.code, Some(4), "{ran:?}");
+        let line = ran.error_line();
+        for part in
+            ["'squares' version 1", "checkpoints/squares/attempts/", "REFRESH CHECKPOINT squares FORCE"]
+        {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+    let ran = desk.run(&["-c", "SET milepost.on_damage = 'recompute'", "-f", over.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(desk.rows("SELECT s FROM over"), ["332833486"]);
+}
+
+/// What is asked about a store is not asked about a folder that is none, and makes none of it.
+#[test]
+fn a_folder_that_is_no_store_is_not_sound() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    for store in ["typo", "empty"] {
+        for command in ["verify", "gc", "jobs"] {
+            let ran = desk.run(&["--store", store, command]);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+            let line = ran.error_line();
+            assert!(
+                line.contains("no checkpoint store at") && line.contains(store) && line.contains("--store"),
+                "{line}"
+            );
+        }
+    }
+    assert!(!desk.path("typo").exists() && std::fs::read_dir(desk.path("empty")).unwrap().next().is_none());
+
+    desk.rows(SQUARES);
+    std::fs::remove_file(desk.path(".milepost/milepost.json")).unwrap();
+    for command in ["verify", "gc"] {
+        let ran = desk.run(&[command]);
+        assert_eq!(ran.code, Some(4), "{ran:?}");
+        assert!(format!("{ran:?}").contains("milepost.json"), "{ran:?}");
+    }
+}
+
+/// As a statement VERIFY prints its report too, and then fails: in a script and in a job.
+#[test]
+fn a_verify_that_finds_damage_ends_with_4() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    let script = desk.write("check.sql", "VERIFY CHECKPOINTS;\nSELECT 1;\n");
+    let script = script.to_str().unwrap();
+    let commands =
+        [&["-c", "VERIFY CHECKPOINT squares; SELECT 1"][..], &["-f", script], &["-q", "run", script]];
+    for arguments in commands {
+        assert_eq!(desk.run(arguments).code, Some(0));
+    }
+    assert_eq!(desk.run(&["verify"]).code, Some(0));
+    let [data] = &files_below(&desk.path(".milepost"), ".parquet")[..] else { panic!("one file expected") };
+    std::fs::remove_file(data).unwrap();
+    for arguments in commands {
+        let ran = desk.run(arguments);
+        assert_eq!(ran.code, Some(4), "{ran:?}");
+        assert!(ran.stdout.contains("| missing") && !ran.stdout.contains("| Int64(1)"), "{ran:?}");
+        assert!(ran.error_line().contains("1 of the store's objects"), "{ran:?}");
+    }
+}
+
+/// A damaged record of an attempt keeps what it belongs to, and the collection says so and goes on.
+#[test]
+fn a_collection_that_meets_damage_says_so() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    let [record] = &files_below(&desk.path(".milepost"), "attempt.json")[..] else {
+        panic!("one attempt expected")
+    };
+    std::fs::write(record, "{").unwrap();
+    let ran = desk.run(&["gc"]);
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.stdout.contains("damaged") && ran.stdout.contains("attempt.json"), "{ran:?}");
+    assert_eq!(desk.rows("SELECT count(*) AS n FROM squares"), ["1000"]);
+}
+
 #[test]
 fn a_stale_read_is_noticed_on_stderr() {
     let desk = Desk::new();

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Desk, Ran};
+use crate::support::{Desk, Ran, files_below};
 
 const SCRIPT: &str = "\
 -- a job
@@ -55,6 +55,7 @@ fn jobs_are_listed_with_their_runs_and_steps() {
     let desk = Desk::new();
     desk.write("a.sql", "CHECKPOINT c AS SELECT 1 AS n; SELECT * FROM c;");
     desk.write("b.sql", "SELECT 1; SELECT * FROM nowhere;");
+    desk.rows("CHECKPOINT before AS SELECT 1 AS n");
     assert_eq!(desk.run(&["jobs", "--format", "csv"]).stdout.lines().count(), 1);
     desk.run(&["run", "a.sql"]);
     desk.run(&["run", "b.sql", "--job", "other"]);
@@ -76,6 +77,53 @@ fn jobs_are_listed_with_their_runs_and_steps() {
         desk.rows("SELECT job, step, kind, outcome, checkpoint, version, rows FROM milepost.steps ORDER BY job, step"),
         ["a,1,checkpoint,written,c,1,1", "a,2,query,done,,,1", "other,1,query,done,,,1"]
     );
+}
+
+/// One damaged log hides no other job; what is asked of the damaged one says where, what and what next, and ends with 4.
+#[test]
+fn a_damaged_log_hides_no_other_job() {
+    let desk = Desk::new();
+    desk.write("a.sql", "SELECT 1;");
+    desk.write("b.sql", "SELECT 1; SELECT 2;");
+    for script in ["a.sql", "b.sql"] {
+        assert_eq!(desk.run(&["run", script]).code, Some(0));
+    }
+    let mut entries = files_below(&desk.path(".milepost/jobs/b/log"), ".json");
+    entries.sort();
+    let newest = entries.pop().unwrap();
+    let text = std::fs::read_to_string(&newest).unwrap();
+    std::fs::write(&newest, &text[..text.len() / 2]).unwrap();
+    let path = newest.strip_prefix(desk.path(".milepost")).unwrap().display().to_string();
+
+    let listed = desk.run(&["jobs", "--format", "csv"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let rows: Vec<&str> = listed.stdout.lines().skip(1).collect();
+    assert!(rows[0].starts_with("a,") && rows[0].contains(",done,"), "{listed:?}");
+    assert!(rows[1].starts_with("b,,damaged,") && rows[1].contains(&path), "{listed:?}");
+    assert_eq!(desk.rows("SELECT job, step FROM milepost.steps"), ["a,1"]);
+    let steps = desk.run(&["-c", "SELECT job FROM milepost.steps"]);
+    assert!(
+        steps.stderr.contains("notice: the steps of job b are left out") && steps.stderr.contains(&path),
+        "{steps:?}"
+    );
+
+    for arguments in
+        [&["jobs", "b"][..], &["-q", "run", "b.sql"], &["-q", "run", "b.sql", "--restart"], &["verify"]]
+    {
+        let ran = desk.run(arguments);
+        assert_eq!(ran.code, Some(4), "{ran:?}");
+        if arguments == ["verify"] {
+            assert!(ran.stdout.contains(&path) && ran.stdout.contains("short"), "{ran:?}");
+        } else {
+            assert!(ran.error_line().contains(&path) && ran.error_line().contains("--job"), "{ran:?}");
+        }
+    }
+    assert_eq!(desk.run(&["run", "b.sql", "--job", "b_again"]).code, Some(0));
+
+    std::fs::write(&newest, text).unwrap();
+    std::fs::remove_file(&newest).unwrap();
+    let ran = desk.run(&["-q", "run", "b.sql"]);
+    assert!(ran.code == Some(4) && ran.error_line().contains("jobs/b/tail"), "{ran:?}");
 }
 
 #[test]

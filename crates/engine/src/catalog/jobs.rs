@@ -5,19 +5,22 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::Field;
 use datafusion::common::Result;
-use futures::{StreamExt, TryStreamExt};
-use milepost_store::{FinishedStep, JobName, JobRun, RunStatus, StepTimes};
+use milepost_store::{Error as StoreError, FinishedStep, JobName, JobRun, RunStatus, StepTimes};
 
 use super::system::{number, text, time};
 use crate::columns::{moments, numbers, strings, texts, times};
 use crate::context::Milepost;
 use crate::error::store_error;
 
-/// How many jobs' logs are read side by side.
-const LOGS: usize = 32;
-
 /// A run, and whether it is its job's last.
-pub(super) type Run = (JobName, JobRun, bool);
+type Run = (JobName, JobRun, bool);
+
+/// What the logs of all jobs say.
+pub(super) struct Jobs {
+    runs: Vec<Run>,
+    /// Jobs whose logs cannot be read, and why.
+    unreadable: Vec<(JobName, StoreError)>,
+}
 
 pub(super) fn run_fields() -> Vec<Field> {
     vec![
@@ -58,42 +61,54 @@ pub(super) fn step_fields() -> Vec<Field> {
     ]
 }
 
-/// All runs of all jobs, oldest first.
-pub(super) async fn runs(milepost: &Milepost) -> Result<Vec<Run>> {
-    let store = &milepost.home.store;
-    let names = store.jobs().await.map_err(store_error)?;
-    let read = futures::stream::iter(names).map(|name| async move {
-        let runs = store.job_history(&name).await?;
+/// All runs of all jobs, by job, oldest first.
+pub(super) async fn read(milepost: &Milepost) -> Result<Jobs> {
+    let found = milepost.home.store.job_histories().await.map_err(store_error)?;
+    let runs = found.jobs.into_iter().flat_map(|(name, runs)| {
         let last = runs.len().saturating_sub(1);
-        let numbered = runs.into_iter().enumerate().map(|(at, run)| (name.clone(), run, at == last));
-        Ok(numbered.collect::<Vec<_>>())
+        runs.into_iter().enumerate().map(move |(at, run)| (name.clone(), run, at == last))
     });
-    let read: Vec<Vec<Run>> = read.buffered(LOGS).try_collect().await.map_err(store_error)?;
-    Ok(read.into_iter().flatten().collect())
+    Ok(Jobs { runs: runs.collect(), unreadable: found.unreadable })
 }
 
-pub(super) fn run_rows(runs: &[Run]) -> Vec<ArrayRef> {
-    let all = || runs.iter().map(|(_, run, _)| run);
+/// One row for each run, and one for each job whose runs nobody can tell.
+pub(super) fn run_rows(jobs: &Jobs) -> Vec<ArrayRef> {
+    let all = || jobs.runs.iter().map(|(_, run, _)| run);
     let last = || all().map(|run| run.drivers.last());
-    let sum = |of: fn(&FinishedStep) -> u64| numbers(all().map(move |run| run.steps.iter().map(of).sum()));
+    let unreadable = || jobs.unreadable.iter();
+    let (zero, nothing) = (|| unreadable().map(|_| 0), || unreadable().map(|_| None));
+    let never = || unreadable().map(|_| None);
+    let sum = |of: fn(&FinishedStep) -> u64| {
+        numbers(all().map(move |run| run.steps.iter().map(of).sum()).chain(zero()))
+    };
+    let names = jobs.runs.iter().map(|(job, ..)| job).chain(unreadable().map(|(job, _)| job));
+    let states = jobs.runs.iter().map(|(_, run, last)| status(run.status, *last));
+    let states =
+        states.chain(unreadable().map(|(_, error)| if error.is_damage() { "damaged" } else { "unreadable" }));
+    let errors = all().map(|run| run.error.clone());
     vec![
-        strings(runs.iter().map(|(job, ..)| job.to_string())),
-        strings(all().map(|run| run.run.to_string())),
-        strings(runs.iter().map(|(_, run, last)| status(run.status, *last).to_string())),
-        moments(all().map(|run| run.drivers.first().map(|driver| driver.began_ms))),
-        moments(all().map(|run| run.ended_ms)),
-        numbers(all().map(|run| run.drivers.len() as u64)),
-        texts(last().map(|driver| driver.map(|driver| driver.owner.host.clone()))),
-        numbers(last().map(|driver| driver.map_or(0, |driver| u64::from(driver.owner.pid)))),
-        numbers(all().map(|run| run.steps.len() as u64)),
+        strings(names.map(ToString::to_string)),
+        texts(all().map(|run| Some(run.run.to_string())).chain(nothing())),
+        strings(states.map(ToString::to_string)),
+        moments(all().map(|run| run.drivers.first().map(|driver| driver.began_ms)).chain(never())),
+        moments(all().map(|run| run.ended_ms).chain(never())),
+        numbers(all().map(|run| run.drivers.len() as u64).chain(zero())),
+        texts(last().map(|driver| driver.map(|driver| driver.owner.host.clone())).chain(nothing())),
+        numbers(last().map(|driver| driver.map_or(0, |driver| u64::from(driver.owner.pid))).chain(zero())),
+        numbers(all().map(|run| run.steps.len() as u64).chain(zero())),
         sum(|done| done.step.elapsed_ms),
         sum(|done| done.step.saved_ms),
-        texts(all().map(|run| run.error.clone())),
+        texts(errors.chain(unreadable().map(|(_, error)| Some(error.to_string())))),
     ]
 }
 
-pub(super) fn step_rows(runs: &[Run]) -> Vec<ArrayRef> {
-    let all = || runs.iter().flat_map(|(job, run, _)| run.steps.iter().map(move |done| (job, run, done)));
+/// One row for each finished step; a notice names the jobs whose steps nobody can tell.
+pub(super) fn step_rows(jobs: &Jobs, milepost: &Milepost) -> Vec<ArrayRef> {
+    for (name, error) in &jobs.unreadable {
+        milepost.notify(format!("the steps of job {name} are left out: {error}"));
+    }
+    let all =
+        || jobs.runs.iter().flat_map(|(job, run, _)| run.steps.iter().map(move |done| (job, run, done)));
     let steps = || all().map(|(.., done)| &done.step);
     let spent = |of: fn(&StepTimes) -> u64| -> ArrayRef {
         Arc::new(steps().map(|step| step.times.as_ref().map(of)).collect::<UInt64Array>())

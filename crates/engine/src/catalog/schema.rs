@@ -12,7 +12,7 @@ use milepost_store::{CheckpointName, Snapshot};
 use crate::context::Milepost;
 use crate::error::{Error, store_error};
 use crate::job::AsOf;
-use crate::scan::{SnapshotTable, named_scan};
+use crate::scan::{ReadBy, SnapshotTable, named_scan};
 
 #[derive(Debug)]
 pub(super) struct CheckpointSchema {
@@ -35,7 +35,7 @@ impl CheckpointSchema {
         match home.store.newest(&name).await.map_err(store_error)? {
             Some(snapshot) => {
                 self.milepost.remember(name.as_str());
-                Ok(Some(named_scan(SnapshotTable::named(home.clone(), snapshot))?))
+                Ok(Some(named_scan(SnapshotTable::new(home.clone(), snapshot, ReadBy::Name))?))
             }
             None => Ok(None),
         }
@@ -47,9 +47,8 @@ impl CheckpointSchema {
         let home = &self.milepost.home;
         let Some(snapshot) = snapshot_as_of(&self.milepost, name, as_of).await? else { return Ok(None) };
         self.milepost.remember(name.as_str());
-        let named = self.milepost.turn.keeps_names();
-        let table = if named { SnapshotTable::named } else { SnapshotTable::new };
-        named_scan(table(home.clone(), snapshot)).map(Some)
+        let by = if self.milepost.turn.keeps_names() { ReadBy::Name } else { ReadBy::Version };
+        named_scan(SnapshotTable::new(home.clone(), snapshot, by)).map(Some)
     }
 }
 

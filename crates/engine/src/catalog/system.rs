@@ -17,7 +17,7 @@ use super::jobs;
 use crate::columns::{numbers, strings, texts, times};
 use crate::context::Milepost;
 use crate::error::store_error;
-use crate::scan::{SnapshotTable, named_scan};
+use crate::scan::{ReadBy, SnapshotTable, named_scan};
 
 #[derive(Debug)]
 pub(super) struct SystemSchema {
@@ -35,7 +35,9 @@ impl SystemSchema {
         let (Ok(name), Ok(version)) = (CheckpointName::parse(name), version.parse()) else { return Ok(None) };
         let home = &self.milepost.home;
         match home.store.snapshot(&name, Version(version)).await.map_err(store_error)? {
-            Some(snapshot) => Ok(Some(named_scan(SnapshotTable::new(home.clone(), snapshot))?)),
+            Some(snapshot) => {
+                Ok(Some(named_scan(SnapshotTable::new(home.clone(), snapshot, ReadBy::Version))?))
+            }
             None => Err(self.milepost.missing(&name, Some(Version(version))).await?.into()),
         }
     }
@@ -147,8 +149,8 @@ impl SystemKind {
             Self::Snapshots => all_snapshots(&snapshots().await?),
             Self::Files => files(&snapshots().await?),
             Self::Lineage => lineage(&snapshots().await?),
-            Self::Jobs => jobs::run_rows(&jobs::runs(milepost).await?),
-            Self::Steps => jobs::step_rows(&jobs::runs(milepost).await?),
+            Self::Jobs => jobs::run_rows(&jobs::read(milepost).await?),
+            Self::Steps => jobs::step_rows(&jobs::read(milepost).await?, milepost),
         })
     }
 }

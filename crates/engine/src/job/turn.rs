@@ -102,6 +102,14 @@ impl Turn {
         *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new() });
     }
 
+    /// The step's statement is run from its beginning again, by the same driver: its nodes are met in the same order.
+    pub(crate) fn begin_step_again(&self) {
+        self.found.lock().clear();
+        if let Some(step) = self.step.lock().as_mut() {
+            step.nodes.clear();
+        }
+    }
+
     /// Ends the step. Gives the snapshots that it made or found, in order.
     pub(super) fn end_step(&self) -> Vec<Found> {
         *self.step.lock() = None;

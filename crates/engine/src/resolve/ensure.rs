@@ -16,7 +16,7 @@ use crate::config::{MilepostConfig, OnDamage, Reuse};
 use crate::context::Home;
 use crate::error::store_error;
 use crate::job::Found;
-use crate::scan::same_names;
+use crate::scan::{ReadBy, damaged, same_names};
 use crate::stage::{Stage, StageTimes, UnitCounts, Written};
 
 /// How often a checkpoint that reads itself is looked at before it is left to the commit to refuse it.
@@ -118,7 +118,7 @@ impl Resolver<'_> {
                 self.milepost.notify(format!("{damage}; it is computed again"));
                 Ok(false)
             }
-            Err(error) => Err(store_error(error)),
+            Err(error) => Err(damaged(home, snapshot, ReadBy::Query, config.on_damage, error).into()),
         }
     }
 

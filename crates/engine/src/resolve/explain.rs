@@ -153,7 +153,7 @@ fn refreshed_first(stale: &Snapshot) -> Verdict {
 /// The plan with what is known of each snapshot that it reads by name or number.
 async fn reads_displayed(resolver: &Resolver<'_>, plan: &LogicalPlan) -> Result<LogicalPlan> {
     let policy = settings(resolver.state).on_stale;
-    let mut judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
+    let judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
     if snapshots_in(plan)?.is_empty() {
         return Ok(plan.clone());
     }

@@ -18,6 +18,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::future::BoxFuture;
 use milepost_store::{CheckpointName, Definition, Snapshot, Version};
+use parking_lot::Mutex;
 
 use super::prepare::{Request, analyse, what_changed};
 use super::resolver::{Mode, Resolved, Resolver};
@@ -26,7 +27,7 @@ use crate::context::{Milepost, settings};
 use crate::error::Error;
 use crate::identity::identify;
 use crate::identity::settings::meaningful;
-use crate::scan::{SNAPSHOT_KIND, SnapshotTable, named_snapshots_in, version_read};
+use crate::scan::{ReadBy, SNAPSHOT_KIND, SnapshotTable, named_snapshots_in, version_read};
 use crate::sql::parse_query;
 
 /// What is known of a snapshot's freshness.
@@ -53,15 +54,18 @@ pub(crate) async fn freshness(resolver: &Resolver<'_>, snapshot: &Snapshot) -> R
 /// Chains of checkpoints are followed this far; each link is another name, so real chains are short.
 const DEPTH: usize = 64;
 
-/// Judges snapshots at one moment, each once: a checkpoint that many read is looked at for all of them.
+/// Judges snapshots at one moment, also many side by side: a checkpoint that many read is looked at for all of them.
 pub(crate) struct Judge<'a> {
     milepost: Arc<Milepost>,
     /// The session's own, under which every definition's settings are laid.
     state: &'a SessionState,
-    known: BTreeMap<(CheckpointName, Version), Freshness>,
-    /// What is being judged now, in the order of reading.
-    chain: Vec<CheckpointName>,
+    /// What most definitions share, made once: the state under their settings.
+    states: Mutex<BTreeMap<BTreeMap<String, String>, Arc<SessionState>>>,
+    known: Mutex<BTreeMap<(CheckpointName, Version), Freshness>>,
 }
+
+/// The checkpoints that are being judged, in the order of reading.
+type Chain = Vec<CheckpointName>;
 
 /// A verdict, and whose freshness it took for granted because they read each other.
 struct Judged {
@@ -79,52 +83,54 @@ impl From<Freshness> for Judged {
 
 impl<'a> Judge<'a> {
     pub(crate) fn new(milepost: Arc<Milepost>, state: &'a SessionState) -> Self {
-        Self { milepost, state, known: BTreeMap::new(), chain: vec![] }
+        Self { milepost, state, states: Mutex::default(), known: Mutex::default() }
     }
 
     /// Judges a snapshot.
     ///
     /// # Errors
     /// The store's. A definition that cannot be planned is no error: then nobody knows.
-    pub(crate) async fn judge(&mut self, snapshot: &Snapshot) -> Result<Freshness> {
-        Ok(self.judge_in_chain(snapshot).await?.freshness)
+    pub(crate) async fn judge(&self, snapshot: &Snapshot) -> Result<Freshness> {
+        Ok(self.judge_in_chain(snapshot, &Chain::new()).await?.freshness)
     }
 
-    fn judge_in_chain<'f>(&'f mut self, snapshot: &'f Snapshot) -> BoxFuture<'f, Result<Judged>> {
+    fn judge_in_chain<'f>(
+        &'f self,
+        snapshot: &'f Snapshot,
+        chain: &'f Chain,
+    ) -> BoxFuture<'f, Result<Judged>> {
         Box::pin(async move {
             let key = (snapshot.name.clone(), snapshot.version);
-            if let Some(known) = self.known.get(&key) {
+            if let Some(known) = self.known.lock().get(&key) {
                 return Ok(known.clone().into());
             }
-            if self.chain.contains(&snapshot.name) {
+            if chain.contains(&snapshot.name) {
                 // They read each other: all are fresh unless one of them has a reason of its own.
                 let assumes = BTreeSet::from([snapshot.name.clone()]);
                 return Ok(Judged { freshness: Freshness::Fresh, assumes, cut: false });
             }
-            if self.chain.len() >= DEPTH {
+            if chain.len() >= DEPTH {
                 let why = "its chain of checkpoints is too long to follow".to_string();
                 return Ok(Judged { cut: true, ..Freshness::Unknown(why).into() });
             }
-            self.chain.push(snapshot.name.clone());
-            let judged = self.look(snapshot).await;
-            self.chain.pop();
-            let mut judged = judged?;
+            let longer = chain.iter().chain([&snapshot.name]).cloned().collect();
+            let mut judged = self.look(snapshot, &longer).await?;
             judged.assumes.remove(&snapshot.name);
             // What was taken for granted may turn out otherwise, and a chain that begins here is shorter.
             if judged.assumes.is_empty() && !judged.cut {
-                self.known.insert(key, judged.freshness.clone());
+                self.known.lock().insert(key, judged.freshness.clone());
             }
             Ok(judged)
         })
     }
 
-    async fn look(&mut self, snapshot: &Snapshot) -> Result<Judged> {
+    async fn look(&self, snapshot: &Snapshot, chain: &Chain) -> Result<Judged> {
         let stored = &snapshot.manifest.identity;
         let Some(definition) = &snapshot.manifest.definition else {
             let why = "a program made it, or a query around it, and no definition is stored".to_string();
             return Ok(Freshness::Unknown(why).into());
         };
-        let state = match state_of_definition(self.state, definition) {
+        let state = match self.state_of(definition) {
             Ok(state) => state,
             Err(error) => return Ok(Freshness::Unknown(error.to_string()).into()),
         };
@@ -164,7 +170,7 @@ impl<'a> Judge<'a> {
         }
         let (mut assumes, mut cut, mut unknown) = (BTreeSet::new(), false, None);
         for parent in read.iter().filter(|parent| parent.name != snapshot.name) {
-            let judged = self.judge_in_chain(parent).await?;
+            let judged = self.judge_in_chain(parent, chain).await?;
             match judged.freshness {
                 Freshness::Fresh => {}
                 Freshness::Stale { why, mut below } => {
@@ -181,6 +187,15 @@ impl<'a> Judge<'a> {
             cut |= judged.cut;
         }
         Ok(Judged { freshness: unknown.unwrap_or(Freshness::Fresh), assumes, cut })
+    }
+
+    fn state_of(&self, definition: &Definition) -> Result<Arc<SessionState>> {
+        if let Some(known) = self.states.lock().get(&definition.settings) {
+            return Ok(Arc::clone(known));
+        }
+        let state = Arc::new(state_of_definition(self.state, definition)?);
+        self.states.lock().insert(definition.settings.clone(), Arc::clone(&state));
+        Ok(state)
     }
 }
 
@@ -256,7 +271,7 @@ pub(super) async fn to_refresh(resolver: &Resolver<'_>, plan: &LogicalPlan) -> R
     if policy == OnStale::Use {
         return Ok(stale);
     }
-    let mut judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
+    let judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
     for snapshot in named_snapshots_in(plan)? {
         // A step of a job that is done again reads what it read first.
         if resolver.is_making(&snapshot.name) || resolver.milepost.turn.as_of(&snapshot.name).is_some() {
@@ -320,13 +335,6 @@ pub(crate) async fn refresh(
     resolver.under(&state).ensure(&request).await
 }
 
-fn same_columns(old: &Snapshot, new: &Snapshot) -> bool {
-    let names = |snapshot: &Snapshot| -> Vec<String> {
-        snapshot.manifest.schema.fields().iter().map(|field| field.name().clone()).collect()
-    };
-    names(old) == names(new)
-}
-
 /// The plan with each named scan of an old version turned into one of the new.
 pub(super) fn read_instead(
     plan: &LogicalPlan,
@@ -344,9 +352,9 @@ pub(super) fn read_instead(
         let new = old.and_then(|old| Some((old, snapshots.iter().find(|new| new.name == old.name)?)));
         Ok(match new {
             Some((old, new)) => {
-                let table = SnapshotTable::named(home.clone(), new.clone());
+                let table = SnapshotTable::new(home.clone(), new.clone(), ReadBy::Name);
                 // Files call repeated columns by their places: their names stand in the manifest.
-                if TableProvider::schema(&table) != provider.schema() || !same_columns(old, new) {
+                if TableProvider::schema(&table) != provider.schema() || !new.manifest.has_names(old.manifest.column_names()) {
                     return plan_err!(
                         "checkpoint {} has other columns by now: run the statement again, and make views and prepared statements over it anew",
                         new.name

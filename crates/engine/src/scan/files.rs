@@ -14,7 +14,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 use milepost_store::{CheckpointName, DataFile, stored_schema};
 
+use super::damage::FilesOf;
 use super::reader::CheckedReaders;
+use super::source::CheckedSource;
 use crate::context::Home;
 
 /// Reads `files` of checkpoint `name` as rows of `schema`, in as many partitions as the session runs side by side.
@@ -33,8 +35,9 @@ pub(crate) fn scan_files(
         return internal_err!("the units of {name} have written no file");
     }
     let source = ParquetSource::new(Arc::clone(&stored))
-        .with_table_parquet_options(state.default_table_options().parquet)
-        .with_parquet_file_reader_factory(Arc::new(CheckedReaders::new(home, name, files)));
+        .with_table_parquet_options(state.default_table_options().parquet);
+    let readers = CheckedReaders::new(home, FilesOf::Units(name.clone()), files);
+    let source = CheckedSource::new(source, readers);
     let scan = FileScanConfigBuilder::new(home.url_in(state.runtime_env()), Arc::new(source))
         .with_file_groups(groups)
         .build();

@@ -1,16 +1,20 @@
 //! Reading snapshots: [`SnapshotTable`], what planning gets from a manifest, and a snapshot's identity as a source.
 
+mod damage;
 mod files;
 mod identity;
 mod reader;
 mod replace;
+mod source;
 mod statistics;
 mod table;
 
+pub(crate) use damage::{ReadBy, damaged};
 pub(crate) use files::scan_files;
 pub(crate) use identity::{SNAPSHOT_KIND, SnapshotIdentity};
 pub(crate) use reader::FooterCache;
 pub(crate) use replace::{
-    named_scan, named_snapshots_in, same_names, scan_as, snapshots_in, unique_names, version_read,
+    named_scan, named_snapshots_in, named_tables_in, same_names, scan_as, snapshots_in, unique_names,
+    version_read,
 };
 pub use table::SnapshotTable;

@@ -9,7 +9,7 @@ use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use milepost_store::{CheckpointName, Snapshot};
 
-use super::SnapshotTable;
+use super::{ReadBy, SnapshotTable};
 use crate::context::Home;
 
 /// The name under which a scan stands in a plan.
@@ -24,7 +24,7 @@ fn table_name(snapshot: &Snapshot) -> TableReference {
 ///                                              TableScan: clean
 /// ```
 pub(crate) fn scan_as(home: &Home, snapshot: &Snapshot, schema: &DFSchema) -> Result<LogicalPlan> {
-    let table = SnapshotTable::new(home.clone(), snapshot.clone());
+    let table = SnapshotTable::new(home.clone(), snapshot.clone(), ReadBy::Query);
     let stored = table.schema();
     if stored.fields().len() != schema.fields().len() {
         return internal_err!(
@@ -83,33 +83,45 @@ pub(crate) fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Stri
     taken
 }
 
-/// Whether two snapshots' or plans' columns carry the same names in the same order.
+/// Whether a plan's and a snapshot's columns carry the same names in the same order.
 pub(crate) fn same_names(schema: &DFSchema, snapshot: &Snapshot) -> bool {
-    schema.fields().iter().map(|f| f.name()).eq(snapshot.manifest.schema.fields().iter().map(|f| f.name()))
+    snapshot.manifest.has_names(schema.fields().iter().map(|field| field.name().as_str()))
 }
 
 /// The snapshots that a plan scans, each once.
 pub(crate) fn snapshots_in(plan: &LogicalPlan) -> Result<Vec<Snapshot>> {
-    snapshots_where(plan, |_| true)
+    Ok(each_once(&tables_where(plan, |_| true)?))
 }
 
 /// The snapshots that a plan reads by their checkpoint's name, each once.
 pub(crate) fn named_snapshots_in(plan: &LogicalPlan) -> Result<Vec<Snapshot>> {
-    snapshots_where(plan, SnapshotTable::is_named)
+    Ok(each_once(&named_tables_in(plan)?))
 }
 
-fn snapshots_where(plan: &LogicalPlan, wanted: impl Fn(&SnapshotTable) -> bool) -> Result<Vec<Snapshot>> {
+/// Every scan of a snapshot by its checkpoint's name.
+pub(crate) fn named_tables_in(plan: &LogicalPlan) -> Result<Vec<SnapshotTable>> {
+    tables_where(plan, SnapshotTable::is_named)
+}
+
+fn each_once(tables: &[SnapshotTable]) -> Vec<Snapshot> {
     let mut found: Vec<Snapshot> = Vec::new();
+    for this in tables.iter().map(SnapshotTable::snapshot) {
+        if !found.iter().any(|seen| seen.name == this.name && seen.version == this.version) {
+            found.push(this.clone());
+        }
+    }
+    found
+}
+
+fn tables_where(plan: &LogicalPlan, wanted: impl Fn(&SnapshotTable) -> bool) -> Result<Vec<SnapshotTable>> {
+    let mut found = Vec::new();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Ok(provider) = source_as_provider(&scan.source)
             && let Some(table) = provider.downcast_ref::<SnapshotTable>()
             && wanted(table)
         {
-            let this = table.snapshot();
-            if !found.iter().any(|seen| seen.name == this.name && seen.version == this.version) {
-                found.push(this.clone());
-            }
+            found.push(table.clone());
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

@@ -1,6 +1,7 @@
 //! A snapshot as a table: known files, measured statistics, recorded ordering; nothing is listed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -17,10 +18,11 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use milepost_store::{DataFile, Snapshot};
 
+use super::damage::{FilesOf, ReadBy, damaged};
 use super::reader::CheckedReaders;
+use super::source::CheckedSource;
 use super::statistics;
 use crate::context::{Home, settings};
-use crate::error::store_error;
 
 /// A committed snapshot, read as DataFusion reads any Parquet table, but with what the manifest knows.
 ///
@@ -30,23 +32,25 @@ pub struct SnapshotTable {
     home: Home,
     snapshot: Snapshot,
     schema: SchemaRef,
-    named: bool,
+    by: ReadBy,
+    /// Whether every byte was checked for the scan that comes next.
+    checked: Arc<AtomicBool>,
 }
 
 impl SnapshotTable {
-    pub(crate) fn new(home: Home, snapshot: Snapshot) -> Self {
+    pub(crate) fn new(home: Home, snapshot: Snapshot, by: ReadBy) -> Self {
         let schema = milepost_store::stored_schema(&snapshot.manifest.schema);
-        Self { home, snapshot, schema, named: false }
-    }
-
-    /// The newest snapshot, read because a query named its checkpoint.
-    pub(crate) fn named(home: Home, snapshot: Snapshot) -> Self {
-        Self { named: true, ..Self::new(home, snapshot) }
+        Self { home, snapshot, schema, by, checked: Arc::default() }
     }
 
     /// Whether the query named the checkpoint and not this version of it.
     pub(crate) fn is_named(&self) -> bool {
-        self.named
+        self.by == ReadBy::Name
+    }
+
+    /// Notes whether every byte was just checked, so that the scan which comes next need not do it again.
+    pub(crate) fn note_checked(&self, whole: bool) {
+        self.checked.store(whole, Ordering::Relaxed);
     }
 
     /// The snapshot that is read.
@@ -117,20 +121,21 @@ impl TableProvider for SnapshotTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.home.check(&self.snapshot, settings(state).verify_reads).await.map_err(store_error)?;
+        let config = settings(state);
+        let whole = config.verify_reads && !self.checked.swap(false, Ordering::Relaxed);
+        let checked = self.home.check(&self.snapshot, whole).await;
+        checked.map_err(|error| damaged(&self.home, &self.snapshot, self.by, config.on_damage, error))?;
         let ordering = self.ordering();
         let groups = self.file_groups(state.config().target_partitions(), ordering.as_ref());
         if groups.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected(&self.schema, projection)?)));
         }
         let options = state.default_table_options().parquet;
-        let source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(Arc::new(CheckedReaders::new(
-                &self.home,
-                &self.snapshot.name,
-                &self.snapshot.manifest.files,
-            )));
+        let source = ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
+        let snapshot = Box::new(self.snapshot.clone());
+        let of = FilesOf::Snapshot { snapshot, by: self.by, on_damage: config.on_damage };
+        let readers = CheckedReaders::new(&self.home, of, &self.snapshot.manifest.files);
+        let source = CheckedSource::new(source, readers);
         // A declared partitioning keeps the optimizer from cutting a sequence into ranges that are read side by side.
         let partitioning =
             self.snapshot.manifest.sequence.then(|| Partitioning::UnknownPartitioning(groups.len()));

@@ -67,8 +67,9 @@ pub fn verification_rows(report: &VerifyReport) -> Result<RecordBatch> {
     let found = || report.findings.iter();
     let checked = &report.checked;
     let summary = format!(
-        "{} checkpoints, {} log entries, {} snapshots, {} receipts, {} data files, {} bytes",
+        "{} checkpoints, {} jobs, {} log entries, {} snapshots, {} receipts, {} data files, {} bytes",
         checked.checkpoints,
+        checked.jobs,
         checked.entries,
         checked.snapshots,
         checked.receipts,
@@ -118,7 +119,7 @@ pub fn garbage_rows(report: &GcReport) -> Result<RecordBatch> {
         bytes: unknown.bytes,
         why: Some("it is none of ours, and stays".to_string()),
     }));
-    deeds.extend(report.stopped.iter().map(|error| stopped(None, error)));
+    deeds.extend(report.stopped.iter().map(|error| error_at(None, "stopped", error)));
     batch(vec![
         ("checkpoint", texts(deeds.iter().map(|deed| deed.checkpoint.clone()))),
         ("action", texts(deeds.iter().map(|deed| Some(deed.action.to_string())))),
@@ -175,7 +176,8 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
             Some("it is none of ours, and stays".to_string()),
         )
     }));
-    deeds.extend(garbage.stopped.iter().map(|error| stopped(Some(&garbage.name), error)));
+    deeds.extend(garbage.damaged.iter().map(|error| error_at(Some(&garbage.name), "damaged", error)));
+    deeds.extend(garbage.stopped.iter().map(|error| error_at(Some(&garbage.name), "stopped", error)));
     deeds
 }
 
@@ -192,6 +194,7 @@ fn kept_because(reason: KeptReason) -> String {
         KeptReason::Grace { until } => format!("whoever reads it may go on until {}", moment(until)),
         KeptReason::Alive { until } => format!("its writer may be alive until {}", moment(until)),
         KeptReason::MayBeAdopted { by } => format!("attempt {by} may be using it"),
+        KeptReason::Unreadable => "the record of its attempt is damaged".to_string(),
         KeptReason::Describes => "it describes what is still there".to_string(),
     }
 }
@@ -201,10 +204,14 @@ fn moment(time: StoreTime) -> String {
     shown.map_or_else(|| time.to_string(), |shown| shown.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-fn stopped(checkpoint: Option<&CheckpointName>, error: &milepost_store::Error) -> Deed {
+fn error_at(
+    checkpoint: Option<&CheckpointName>,
+    action: &'static str,
+    error: &milepost_store::Error,
+) -> Deed {
     Deed {
         checkpoint: checkpoint.map(ToString::to_string),
-        action: "stopped",
+        action,
         object: String::new(),
         bytes: 0,
         why: Some(error.to_string()),

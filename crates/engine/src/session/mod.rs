@@ -5,6 +5,7 @@ mod install;
 pub mod maintenance;
 mod rows;
 mod run_time;
+mod show;
 mod statements;
 
 use std::ops::Deref;

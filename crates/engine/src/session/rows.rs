@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use datafusion::common::Result;
 use milepost_store::Snapshot;
 
-use crate::columns::{numbers, strings, texts, times};
-use crate::resolve::{Ensured, Freshness};
+use super::show::Shown;
+use crate::columns::{moments, numbers, strings, texts, times};
+use crate::resolve::Ensured;
 use crate::scan::unique_names;
 
 /// The one row of CHECKPOINT and REFRESH.
@@ -45,28 +46,20 @@ pub(super) fn viewed(name: &str) -> Result<RecordBatch> {
 }
 
 /// SHOW CHECKPOINTS.
-pub(super) fn checkpoints(found: &[(Snapshot, usize, Freshness)]) -> Result<RecordBatch> {
-    let all = || found.iter().map(|(snapshot, ..)| snapshot);
-    let state = |freshness: &Freshness| match freshness {
-        Freshness::Fresh => "fresh",
-        Freshness::Stale { .. } => "stale",
-        Freshness::Unknown(_) => "unknown",
-    };
-    let why = |freshness: &Freshness| match freshness {
-        Freshness::Fresh => None,
-        Freshness::Stale { why, .. } => Some(why.join("; ")),
-        Freshness::Unknown(why) => Some(why.clone()),
+pub(super) fn checkpoints(found: &[Shown]) -> Result<RecordBatch> {
+    let newest = |of: fn(&Snapshot) -> u64| -> ArrayRef {
+        Arc::new(found.iter().map(|shown| shown.snapshot.as_ref().map(of)).collect::<UInt64Array>())
     };
     batch(vec![
-        ("checkpoint", texts(all().map(|s| Some(s.name.to_string())))),
-        ("version", numbers(all().map(|s| s.version.0))),
-        ("versions", numbers(found.iter().map(|(_, live, _)| *live as u64))),
-        ("rows", numbers(all().map(|s| s.manifest.rows))),
-        ("bytes", numbers(all().map(|s| s.manifest.bytes))),
-        ("files", numbers(all().map(|s| s.manifest.files.len() as u64))),
-        ("fresh", texts(found.iter().map(|(.., freshness)| Some(state(freshness).to_string())))),
-        ("why", texts(found.iter().map(|(.., freshness)| why(freshness)))),
-        ("created_at", times(all().map(|s| s.committed_ms))),
+        ("checkpoint", strings(found.iter().map(|shown| shown.name.to_string()))),
+        ("version", newest(|s| s.version.0)),
+        ("versions", Arc::new(found.iter().map(|shown| shown.versions).collect::<UInt64Array>())),
+        ("rows", newest(|s| s.manifest.rows)),
+        ("bytes", newest(|s| s.manifest.bytes)),
+        ("files", newest(|s| s.manifest.files.len() as u64)),
+        ("fresh", strings(found.iter().map(|shown| shown.state.to_string()))),
+        ("why", texts(found.iter().map(|shown| shown.why.clone()))),
+        ("created_at", moments(found.iter().map(|shown| Some(shown.snapshot.as_ref()?.committed_ms)))),
     ])
 }
 

@@ -3,27 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Schema;
+use datafusion::common::Result;
 use datafusion::common::config::ExtensionOptions;
-use datafusion::common::{Result, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
-use milepost_store::{CheckpointName, DropOutcome, Snapshot, StepOutcome, Version, Which};
+use futures::future::BoxFuture;
+use milepost_store::{CheckpointName, DropOutcome, Snapshot, StepOutcome, Version};
 
 use super::run_time::{at_once, when_collected};
 use super::{Session, rows};
 use crate::catalog::{refuse_misuse, refuse_taken};
 use crate::config::MilepostConfig;
 use crate::context::settings;
-use crate::error::store_error;
+use crate::error::{Error, store_error};
 use crate::logical::release;
 use crate::resolve::{
-    Ensured, Freshness, Judge, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
+    Ensured, Freshness, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
     outcome_line, refresh,
 };
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
@@ -48,8 +49,12 @@ impl Session {
                 refuse_misuse(&self.milepost, &state, &plan).await?;
                 return self.run_plan(plan).await;
             }
-            StatementKind::Checkpoint(create) => Box::pin(self.create(create)).await?,
-            StatementKind::Refresh { name, force } => Box::pin(self.refresh(name, *force)).await?,
+            StatementKind::Checkpoint(create) => {
+                self.despite_damage(|| Box::pin(self.create(create))).await?
+            }
+            StatementKind::Refresh { name, force } => {
+                self.despite_damage(|| Box::pin(self.refresh(name, *force))).await?
+            }
             StatementKind::Drop { name, if_exists, version } => {
                 self.drop_checkpoint(name, *if_exists, *version).await?
             }
@@ -67,6 +72,30 @@ impl Session {
             }
         };
         self.context.read_batch(batch)
+    }
+
+    /// Runs a statement that hands nothing out before its end, and again where it met damage that a second look at the
+    /// snapshot repairs.
+    async fn despite_damage<'f>(
+        &'f self,
+        statement: impl Fn() -> BoxFuture<'f, Result<RecordBatch>>,
+    ) -> Result<RecordBatch> {
+        let mut met: Vec<(String, u64)> = Vec::new();
+        loop {
+            let error = match statement().await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            let Some(Error::DamagedSnapshot { name, version, again: true, .. }) = Error::find(&error) else {
+                return Err(error);
+            };
+            let damaged = (name.clone(), *version);
+            if met.contains(&damaged) {
+                return Err(error);
+            }
+            met.push(damaged);
+            self.milepost.turn.begin_step_again();
+        }
     }
 
     /// Runs a plan of DataFusion's; in a job under the run's `now()`.
@@ -183,29 +212,6 @@ impl Session {
         }
     }
 
-    async fn show_checkpoints(&self, like: Option<&str>) -> Result<RecordBatch> {
-        let state = self.context.state();
-        let mut judge = Judge::new(Arc::clone(&self.milepost), &state);
-        let mut found = Vec::new();
-        for checkpoint in self.milepost.overview(Which::Newest).await? {
-            if !matches_pattern(checkpoint.name.as_str(), like)? {
-                continue;
-            }
-            for snapshot in checkpoint.snapshots {
-                let state = judge.judge(&snapshot).await?;
-                found.push((snapshot, checkpoint.live.len(), state));
-            }
-        }
-        rows::checkpoints(&found)
-    }
-
-    async fn show_snapshots(&self, name: &CheckpointName) -> Result<RecordBatch> {
-        match self.store().look(name.clone(), Which::All).await.map_err(store_error)? {
-            Some(checkpoint) => rows::snapshots(&checkpoint.snapshots),
-            None => Err(self.milepost.missing(name, None).await?.into()),
-        }
-    }
-
     /// One version of a checkpoint, or its newest.
     pub(super) async fn snapshot(&self, name: &CheckpointName, version: Option<Version>) -> Result<Snapshot> {
         let found = match version {
@@ -276,13 +282,4 @@ fn reset_of_ours(statement: &DFStatement) -> Option<String> {
     let ResetStatement::Variable(name) = reset;
     let key = name.to_string().replace('"', "").to_ascii_lowercase();
     key.starts_with("milepost.").then_some(key)
-}
-
-/// SQL's LIKE over a name.
-fn matches_pattern(name: &str, like: Option<&str>) -> Result<bool> {
-    let Some(pattern) = like else { return Ok(true) };
-    let name = ScalarValue::from(name).to_scalar()?;
-    let pattern = ScalarValue::from(pattern).to_scalar()?;
-    let matched = arrow::compute::like(&name, &pattern)?;
-    Ok(matched.len() == 1 && matched.is_valid(0) && matched.value(0))
 }

@@ -130,8 +130,8 @@ impl Stage<'_> {
                     guard.abandon().await;
                     Ok(report)
                 }
-                // What is complete is not computed again by the next try.
-                Err(error) if adoptable && counters.units_done() > 0 => {
+                // What is complete is not computed again by the next try, unless it turned out to be damaged.
+                Err(error) if adoptable && counters.units_done() > 0 && !is_of_units(&error) => {
                     guard.leave();
                     Err(error)
                 }
@@ -191,7 +191,17 @@ impl Stage<'_> {
         counters.units_adopted(done.len());
         loop {
             let adopted = done.values().filter(|receipt| receipt.attempt != attempt.id()).count();
-            let (receipts, plan) = self.write(&attempt, work, &schema, counters, done).await?;
+            let written = self.write(&attempt, work, &schema, counters, done).await;
+            let (receipts, plan) = match written {
+                Err(error) if adopted > 0 && is_of_units(&error) => {
+                    // Which of the adopted units it was matters little: one that was damaged on its way from a dead writer
+                    // makes the others doubtful.
+                    self.milepost.notify(format!("{}: all units are computed again", shown(&error)));
+                    done = BTreeMap::new();
+                    continue;
+                }
+                written => written?,
+            };
             match self.commit(&attempt, &schema, work.order.clone(), &receipts, counters).await? {
                 Committed::Snapshot(snapshot, written) => {
                     let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted as u64 };
@@ -294,6 +304,15 @@ impl Stage<'_> {
             }
         })
     }
+}
+
+/// Whether a file that a unit has written is damaged.
+fn is_of_units(error: &DataFusionError) -> bool {
+    matches!(Error::find(error), Some(Error::DamagedUnit { .. }))
+}
+
+fn shown(error: &DataFusionError) -> String {
+    Error::find(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// What a commit came to.

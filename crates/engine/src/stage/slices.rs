@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{
-    FileGroup, FileGroupPartitioner, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+    FileGroup, FileGroupPartitioner, FileScanConfig, FileScanConfigBuilder,
 };
 use datafusion::datasource::source::DataSourceExec;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::purity::{Plan, Reason};
+
+/// What sources of Parquet files call their format, ours and DataFusion's.
+const PARQUET: &str = "parquet";
 
 /// One file, or a range of its bytes, as it stands in attempt.json and in receipts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +39,7 @@ impl Slices {
         let groups: Vec<FileGroup> =
             scan.file_groups.iter().filter(|group| !group.is_empty()).cloned().collect();
         let files = whole_files(&groups)?;
-        if !scan.file_source().is::<ParquetSource>() {
+        if scan.file_source().file_type() != PARQUET {
             return Ok(Self { groups });
         }
         // Ranges of several sorted groups would run into each other, so each group is cut by itself.

@@ -105,8 +105,8 @@ impl Store {
             let record = StoredRecord { state: view.state(), entry: StoredEntry::Abandon { attempt } };
             let draft = log.draft(view.newest(), record)?;
             match log.append(&draft).await? {
-                AppendOutcome::Appended(slot) => {
-                    log.write_tail(slot).await;
+                AppendOutcome::Appended(_) => {
+                    log.write_tail(draft.entry()).await;
                     view.push(draft.entry().clone());
                     return Ok(true);
                 }

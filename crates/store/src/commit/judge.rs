@@ -121,7 +121,7 @@ impl Attempt {
         let Some(live) = newest.filter(|_| ours.identity.reusable) else { return Ok(None) };
         let theirs = self.store.inner.load(self.name(), live, None).await?;
         let adopt = theirs.manifest.identity.reusable
-            && same_columns(&theirs.manifest, ours)
+            && theirs.manifest.has_names(ours.column_names())
             && !self.shares_a_replaced_file(prepared, view, &theirs.manifest).await?;
         Ok(adopt.then_some(CommitOutcome::Adopted(theirs)))
     }
@@ -156,11 +156,4 @@ fn judge_read_version(manifest: &Manifest, view: &View<'_>) -> Option<CommitOutc
     let read = manifest.read_version?;
     let newest = view.state().newest().map(|live| live.version);
     (newest != Some(read)).then_some(CommitOutcome::Superseded { newest })
-}
-
-fn same_columns(theirs: &Manifest, ours: &Manifest) -> bool {
-    let names = |manifest: &Manifest| -> Vec<String> {
-        manifest.schema.fields().iter().map(|field| field.name().clone()).collect()
-    };
-    names(theirs) == names(ours)
 }

@@ -78,7 +78,7 @@ impl Attempt {
             index::write_hint(objects, &inner.layout, &identity.signature, self.name(), version, entry.slot)
                 .await;
         }
-        inner.log(self.name()).write_tail(entry.slot).await;
+        inner.log(self.name()).write_tail(entry).await;
         CommitOutcome::Committed(Snapshot {
             name: self.name().clone(),
             version,

@@ -74,7 +74,8 @@ impl Collector<'_> {
             garbage.abandoned.extend(doomed);
             return Ok(());
         }
-        let began_at = |closed: &Abandoned| records.get(&closed.attempt)?.map(|begun| begun.began_at);
+        let began_at =
+            |closed: &Abandoned| records.get(&closed.attempt)?.recorded().map(|begun| begun.began_at);
         // Of an attempt without a record the close may stand anywhere.
         let Some(from) = doomed.iter().map(|closed| began_at(closed).unwrap_or(0)).min() else {
             return Ok(());

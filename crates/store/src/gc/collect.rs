@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::ObjectStore;
 
 use super::history::{History, Pretended};
-use super::judge::{Begun, Records, Standing, standings};
+use super::judge::{Begin, Begun, Records, Standing, standings};
 use super::retention::postponed;
 use super::survey::Survey;
 use super::{CheckpointGarbage, GcOptions, GcReport, StoreTime, UnknownObject};
@@ -119,7 +119,7 @@ impl Collector<'_> {
         garbage.unknown = std::mem::take(&mut survey.unknown);
         let mut pretended = Pretended::default();
         let mut history = History::read(self, &survey, &pretended).await?;
-        let records = self.records(&survey).await?;
+        let records = self.records(&survey, garbage).await?;
 
         self.drop_versions(&history, &mut pretended, garbage).await?;
         if !garbage.dropped.is_empty() {
@@ -139,22 +139,33 @@ impl Collector<'_> {
         Ok(history.state)
     }
 
-    /// What each attempt set out to do.
-    async fn records(&self, survey: &Survey) -> Result<Records, Error> {
+    /// What each attempt set out to do. A record that is damaged is noted and keeps its own attempt alone from being judged by
+    /// it; one of a newer program stops the collection, for nobody knows what it protects.
+    async fn records(&self, survey: &Survey, garbage: &mut CheckpointGarbage) -> Result<Records, Error> {
         let attempts: Vec<_> =
             survey.attempts.iter().map(|(id, directory)| (*id, directory.has_record())).collect();
-        let records: Vec<_> = futures::stream::iter(attempts)
+        let mut reads = futures::stream::iter(attempts)
             .map(|(attempt, listed)| async move {
-                let record = self.store.attempt_record(self.name, attempt).await?;
-                // One that was listed and is gone is being collected by another.
-                let vanished = listed && record.is_none();
-                let begun = record
-                    .map(|record| Begun { began_at: record.began_at, signature: record.spec.signature });
-                Ok::<_, Error>((!vanished).then_some((attempt, begun)))
+                (attempt, listed, self.store.attempt_record(self.name, attempt).await)
             })
-            .buffered(REQUESTS)
-            .try_collect()
-            .await?;
-        Ok(records.into_iter().flatten().collect())
+            .buffered(REQUESTS);
+        let mut records = Records::new();
+        while let Some((attempt, listed, record)) = reads.next().await {
+            let begin = match record {
+                Ok(Some(record)) => {
+                    Begin::Recorded(Begun { began_at: record.began_at, signature: record.spec.signature })
+                }
+                // One that was listed and is gone is being collected by another.
+                Ok(None) if listed => continue,
+                Ok(None) => Begin::Unrecorded,
+                Err(error) if error.is_damage() => {
+                    garbage.damaged.push(error);
+                    Begin::Damaged
+                }
+                Err(error) => return Err(error),
+            };
+            records.insert(attempt, begin);
+        }
+        Ok(records)
     }
 }

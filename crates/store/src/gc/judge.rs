@@ -16,8 +16,28 @@ pub(super) struct Begun {
     pub(super) signature: Signature,
 }
 
-/// The attempts that have a record, and those that have none any more.
-pub(super) type Records = BTreeMap<AttemptId, Option<Begun>>;
+/// What is known of an attempt's begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begin {
+    /// Its record says it.
+    Recorded(Begun),
+    /// It has no record, or none any more.
+    Unrecorded,
+    /// Its record is damaged: only what the log says of it by its name is certain.
+    Damaged,
+}
+
+impl Begin {
+    pub(super) fn recorded(self) -> Option<Begun> {
+        match self {
+            Self::Recorded(begun) => Some(begun),
+            Self::Unrecorded | Self::Damaged => None,
+        }
+    }
+}
+
+/// The begins of the attempts that are there.
+pub(super) type Records = BTreeMap<AttemptId, Begin>;
 
 /// How an attempt stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +61,8 @@ pub(super) fn standings(
     now: StoreTime,
 ) -> BTreeMap<AttemptId, Standing> {
     let judged = survey.attempts.iter().filter_map(|(attempt, directory)| {
-        let begun = records.get(attempt)?;
-        Some((*attempt, standing(*attempt, directory, *begun, history, options, now)))
+        let begin = records.get(attempt)?;
+        Some((*attempt, standing(*attempt, directory, *begin, history, options, now)))
     });
     let mut standings: BTreeMap<_, _> = judged.collect();
     hold_back_adoptable(&mut standings, records);
@@ -52,18 +72,21 @@ pub(super) fn standings(
 fn standing(
     attempt: AttemptId,
     directory: &Directory,
-    begun: Option<Begun>,
+    begin: Begin,
     history: &History,
     options: &GcOptions,
     now: StoreTime,
 ) -> Standing {
-    if let Some(at) = history.closed(attempt, begun.map(|begun| begun.began_at)) {
+    if let Some(at) = history.closed(attempt, begin.recorded().map(|begun| begun.began_at)) {
         return Standing::Closed(at);
     }
     match history.committed(attempt) {
+        Some((_, true)) if matches!(begin, Begin::Damaged) => return Standing::Live,
         Some((version, true)) => return live(version, directory, history, options, now),
         // It has ended, so nobody needs to be proven dead: others could never use its units.
         Some((version, false)) => return Standing::ToClose(AbandonReason::Dropped(version)),
+        // Nothing tells what its units are worth to others, and a log that is silent proves nothing.
+        None if matches!(begin, Begin::Damaged) => return Standing::Open(KeptReason::Unreadable),
         None => {}
     }
     let last = directory.last_sign().unwrap_or(now);
@@ -94,8 +117,9 @@ fn live(
 /// A silent attempt is left open while a living one at the same result may be using its units: closing it would make
 /// that one compute them again.
 fn hold_back_adoptable(standings: &mut BTreeMap<AttemptId, Standing>, records: &Records) {
-    let signature =
-        |attempt: &AttemptId| records.get(attempt).copied().flatten().map(|begun| begun.signature);
+    let signature = |attempt: &AttemptId| {
+        records.get(attempt).and_then(|begin| begin.recorded()).map(|begun| begun.signature)
+    };
     let living: BTreeMap<Signature, AttemptId> = standings
         .iter()
         .filter(|(_, standing)| matches!(standing, Standing::Open(_)))

@@ -2,7 +2,7 @@
 //!
 //! # The life of a file that became garbage
 //! 1. `survey` lists a checkpoint's directory; `history` reads its whole log. What cannot be read, or is unknown,
-//!    stops the collection of that checkpoint.
+//!    stops the collection of that checkpoint; the damaged record of an attempt keeps that attempt alone.
 //! 2. `retention` says which versions are too many or too old; a `drop` is appended for each.
 //! 3. `judge` says which attempts are dead, committed nothing that is still there, or have files that their snapshot
 //!    does not name; an `abandon` is appended for each. It closes the attempt: from there on no commit can name a file

@@ -46,6 +46,9 @@ pub struct CheckpointGarbage {
     pub unknown: Vec<UnknownObject>,
     /// Index hints that led to dropped versions, and were removed.
     pub hints: u64,
+    /// Records of attempts that are damaged. Each keeps its attempt, unless the log alone proves that nothing can need it; the
+    /// rest of the checkpoint is collected.
+    pub damaged: Vec<Error>,
     /// What stopped the collection at this checkpoint. What is listed above was done before.
     pub stopped: Option<Error>,
 }
@@ -147,6 +150,8 @@ pub enum KeptReason {
     },
     /// It says what other objects are that are still there.
     Describes,
+    /// The record of its attempt is damaged, and the log does not tell that nothing can need it.
+    Unreadable,
 }
 
 /// An object that is none of ours.
@@ -190,6 +195,11 @@ impl GcReport {
         self.stopped.is_none() && self.checkpoints.iter().all(|garbage| garbage.stopped.is_none())
     }
 
+    /// What is damaged, and did not keep the rest from being collected.
+    pub fn damaged(&self) -> impl Iterator<Item = &Error> {
+        self.checkpoints.iter().flat_map(|garbage| &garbage.damaged)
+    }
+
     /// What was done at one checkpoint; `None` if it was not looked at.
     #[must_use]
     pub fn of(&self, name: &CheckpointName) -> Option<&CheckpointGarbage> {
@@ -208,6 +218,7 @@ impl CheckpointGarbage {
             kept: vec![],
             unknown: vec![],
             hints: 0,
+            damaged: vec![],
             stopped: None,
         }
     }

@@ -55,10 +55,10 @@ impl Driver {
             return Err(Error::UnknownOutcome { object: object.clone(), source });
         }
         match log.append(&draft).await {
-            Ok(AppendOutcome::Appended(slot)) => {
+            Ok(AppendOutcome::Appended(_)) => {
                 at.newest = draft.entry().clone();
                 at.unsure = None;
-                log.write_tail(slot).await;
+                log.write_tail(&at.newest).await;
                 Ok(DriveOutcome::Recorded)
             }
             Ok(AppendOutcome::Conflict(_)) => {

@@ -12,7 +12,7 @@ mod append;
 mod driver;
 mod invariants;
 mod name;
-mod read;
+pub(crate) mod read;
 mod record;
 mod seat;
 mod start;
@@ -21,7 +21,7 @@ mod state;
 pub use append::DriveOutcome;
 pub use driver::Driver;
 pub use name::JobName;
-pub use read::{FinishedStep, Job, JobDriver, JobRun};
+pub use read::{FinishedStep, Histories, Job, JobDriver, JobRun};
 pub use record::{
     BegunStep, Epoch, JobEntry, JobRecord, RunOutcome, SnapshotRef, StepKind, StepOutcome, StepRecord,
     StepTimes,

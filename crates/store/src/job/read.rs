@@ -9,7 +9,7 @@ use super::name::JobName;
 use super::record::{BegunStep, Epoch, JobEntry, JobRecord, StepRecord};
 use super::state::{JobState, RunStatus};
 use crate::error::Error;
-use crate::ids::{Digest, DriverId, RunId, Slot};
+use crate::ids::{Digest, DriverId, RunId};
 use crate::log::{Entry, Log};
 use crate::owner::Owner;
 use crate::store::{Inner, REQUESTS, Store};
@@ -76,6 +76,15 @@ pub struct JobRun {
     pub error: Option<String>,
 }
 
+/// The runs of all jobs.
+#[derive(Debug, Default)]
+pub struct Histories {
+    /// Every job that was ever started, by name, with its runs, oldest first.
+    pub jobs: Vec<(JobName, Vec<JobRun>)>,
+    /// Those whose log cannot be read, and why.
+    pub unreadable: Vec<(JobName, Error)>,
+}
+
 impl Inner {
     pub(crate) fn job_log(&self, name: &JobName) -> Log<JobRecord> {
         let (directory, tail) = (self.layout.job_log(name), self.layout.job_tail(name));
@@ -93,19 +102,18 @@ impl Inner {
 }
 
 impl Store {
-    /// All jobs that were ever started, by name.
+    /// All jobs that were ever started, by name. One whose log cannot be read is among them.
     ///
     /// # Errors
     /// [`Error::Storage`] if listing failed; [`Error::MissingIdentity`] if there are jobs in what is no store.
     pub async fn jobs(&self) -> Result<Vec<JobName>, Error> {
-        let directory = self.inner.layout.jobs();
-        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
-        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
-        let names = listed.common_prefixes.iter().filter_map(|path| JobName::parse(path.filename()?).ok());
-        let names: Vec<_> = names.collect();
-        let started: Vec<_> = futures::stream::iter(names)
+        let started: Vec<_> = futures::stream::iter(self.listed_jobs().await?)
             .map(|name| async move {
-                Ok::<_, Error>(self.inner.job_log(&name).is_started().await?.then_some(name))
+                match self.inner.job_log(&name).is_started().await {
+                    Ok(started) => Ok(started.then_some(name)),
+                    Err(error) if error.is_of_one_object() => Ok(Some(name)),
+                    Err(error) => Err(error),
+                }
             })
             .buffered(REQUESTS)
             .try_filter_map(|name| async move { Ok(name) })
@@ -115,6 +123,40 @@ impl Store {
             self.inner.expect_identity().await?;
         }
         Ok(started)
+    }
+
+    /// The jobs that have a folder, by name, whether or not there is a log in it.
+    pub(crate) async fn listed_jobs(&self) -> Result<Vec<JobName>, Error> {
+        let directory = self.inner.layout.jobs();
+        let listed = self.inner.objects.list_with_delimiter(Some(&directory)).await;
+        let listed = listed.map_err(|source| Error::storage("list", &directory, source))?;
+        let names = listed.common_prefixes.iter();
+        let mut names: Vec<_> = names.filter_map(|path| JobName::parse(path.filename()?).ok()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// All runs of all jobs. A log that cannot be read hides its own job alone.
+    ///
+    /// # Errors
+    /// As [`Self::jobs`]; or the object store fails.
+    pub async fn job_histories(&self) -> Result<Histories, Error> {
+        let mut reads = futures::stream::iter(self.listed_jobs().await?)
+            .map(|name| async move {
+                let history = self.job_history(&name).await;
+                (name, history)
+            })
+            .buffered(REQUESTS);
+        let mut found = Histories::default();
+        while let Some((name, history)) = reads.next().await {
+            match history {
+                Ok(runs) if runs.is_empty() => {}
+                Ok(runs) => found.jobs.push((name, runs)),
+                Err(error) if error.is_of_one_object() => found.unreadable.push((name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// Where a job stands; `None` if it was never started. Reads the current run alone.
@@ -134,7 +176,7 @@ impl Store {
     /// As [`Self::open_job`].
     pub async fn job_history(&self, name: &JobName) -> Result<Vec<JobRun>, Error> {
         let log = self.inner.job_log(name);
-        let entries = log.entries_from(Slot(0)).await?;
+        let entries = log.all_entries().await?;
         if !entries.is_empty() {
             self.inner.expect_identity().await?;
         }
@@ -143,7 +185,24 @@ impl Store {
 }
 
 /// The finished steps of the run that `newest` belongs to: those of its entries, read many at once.
+///
+/// # Errors
+/// [`Error::RunDamaged`]: a new run can be begun after `newest` all the same.
 pub(super) async fn finished_steps(
+    inner: &Inner,
+    name: &JobName,
+    newest: &Entry<JobRecord>,
+) -> Result<Vec<FinishedStep>, Error> {
+    steps_up_to(inner, name, newest).await.map_err(|error| {
+        if error.is_damage() {
+            Error::RunDamaged { job: name.clone(), source: Box::new(error) }
+        } else {
+            error
+        }
+    })
+}
+
+async fn steps_up_to(
     inner: &Inner,
     name: &JobName,
     newest: &Entry<JobRecord>,
@@ -158,7 +217,7 @@ pub(super) async fn finished_steps(
 }
 
 /// The runs that a stretch of a log tells of. It must begin with the first entry of a run.
-fn fold(log: &Log<JobRecord>, entries: &[Entry<JobRecord>]) -> Result<Vec<JobRun>, Error> {
+pub(crate) fn fold(log: &Log<JobRecord>, entries: &[Entry<JobRecord>]) -> Result<Vec<JobRun>, Error> {
     let mut runs = vec![];
     for entries in entries.chunk_by(|a, b| a.body.state.run == b.body.state.run) {
         if let Some(first) = entries.first()

@@ -98,8 +98,8 @@ impl Driver {
                 Some(newest) => finished_steps(&store.inner, name, newest).await?,
                 None => vec![],
             };
-            if let AppendOutcome::Appended(slot) = log.append(&draft).await? {
-                log.write_tail(slot).await;
+            if let AppendOutcome::Appended(_) = log.append(&draft).await? {
+                log.write_tail(draft.entry()).await;
                 let driver = take_place(store, name, seat, draft.entry().clone(), finished).await;
                 return Ok(StartOutcome::Driving(Box::new(driver)));
             }

@@ -1,18 +1,13 @@
 //! Appending: create the next slot's object, and find out what became of it.
 
-use std::time::Duration;
-
-use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, PutMode, PutPayload};
 
 use super::entry::Draft;
 use super::{Entry, Log, LogBody};
-use crate::error::{Error, surely_not_written, write_error};
+use crate::create::{Tried, try_create};
+use crate::error::Error;
 use crate::ids::Slot;
 use crate::local;
-
-/// How often the same bytes are sent to the same slot before the writer gives up.
-const TRIES: u32 = 7;
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What became of an append.
 #[derive(Debug)]
@@ -36,38 +31,13 @@ impl<B: LogBody> Log<B> {
     /// [`Error::Damaged`] and the like if the slot holds something that is no entry.
     pub async fn append(&self, draft: &Draft<B>) -> Result<AppendOutcome<B>, Error> {
         let slot = draft.entry.slot;
-        let mut pause = FIRST_PAUSE;
-        let mut last: Option<object_store::Error> = None;
-        for _ in 0..TRIES {
-            if last.is_some() {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            let error = match self.create(draft).await {
-                Ok(()) => return Ok(AppendOutcome::Appended(slot)),
-                Err(error) => error,
-            };
-            if local::is_failed_sync(&error) {
-                // What the disk did not confirm must not be read back as success.
-                last = Some(error);
-                break;
-            }
-            if last.is_none() && surely_not_written(&error) {
-                return Err(write_error(self.path(slot), error));
-            }
-            tracing::debug!(slot = slot.0, %error, "append failed, reading the slot");
-            match self.read(slot).await {
-                Ok(Some(entry)) if entry.id == draft.entry.id => {
-                    return self.confirm(slot, draft).await;
-                }
-                Ok(Some(entry)) => return Ok(AppendOutcome::Conflict(Box::new(entry))),
-                Ok(None) => last = Some(error),
-                Err(Error::Storage { .. }) => last = Some(error),
-                Err(other) => return Err(other),
-            }
+        match try_create(self.objects.as_ref(), &self.path(slot), &draft.bytes).await? {
+            Tried::Created => Ok(AppendOutcome::Appended(slot)),
+            Tried::Found(bytes) => match self.decode(slot, &bytes)? {
+                entry if entry.id == draft.entry.id => self.confirm(slot, draft).await,
+                entry => Ok(AppendOutcome::Conflict(Box::new(entry))),
+            },
         }
-        let source = last.map_or_else(|| "no try was made".into(), |error| Box::new(error) as _);
-        Err(Error::UnknownOutcome { object: self.path(slot).to_string(), source })
     }
 
     /// An entry of ours that was found by reading: it counts once its directory is on disk.
@@ -81,15 +51,18 @@ impl<B: LogBody> Log<B> {
         }
     }
 
-    async fn create(&self, draft: &Draft<B>) -> object_store::Result<()> {
-        let payload = PutPayload::from(draft.bytes.clone());
-        let options = PutOptions::from(PutMode::Create);
-        self.objects.put_opts(&self.path(draft.entry.slot), payload, options).await.map(|_| ())
-    }
-
-    /// Writes the hint where to start looking. It is never trusted, so a failure is only traced.
-    pub async fn write_tail(&self, slot: Slot) {
-        let payload = PutPayload::from(format!("{slot}\n").into_bytes());
+    /// Writes the hint where to start looking. `entry` must have been appended. A failure is only traced.
+    ///
+    /// Where an entry is on disk before it counts as appended, the hint is sealed: from then on a log without that entry has
+    /// lost it. Where it is not, a power cut may take it, and the hint is a number alone.
+    pub async fn write_tail(&self, entry: &Entry<B>) {
+        let durable = self.durable.as_ref().is_none_or(|disk| disk.durability().is_fsync());
+        let text = if durable {
+            format!("{} {}\n", entry.slot, self.seal_of(entry.slot))
+        } else {
+            format!("{}\n", entry.slot)
+        };
+        let payload = PutPayload::from(text.into_bytes());
         let options = local::hint_options(PutMode::Overwrite);
         if let Err(error) = self.objects.put_opts(&self.tail, payload, options).await {
             tracing::debug!(tail = %self.tail, %error, "the hint was not written");

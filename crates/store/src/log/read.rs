@@ -6,7 +6,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{Entry, Log, LogBody};
 use crate::error::Error;
-use crate::ids::Slot;
+use crate::ids::{Checksum, Slot};
 use crate::layout;
 use crate::store::REQUESTS;
 
@@ -70,6 +70,35 @@ impl<B: LogBody> Log<B> {
         Ok(entries)
     }
 
+    /// All entries. One that was lost at the end is missed as well.
+    ///
+    /// # Errors
+    /// As [`Self::entries_from`]; [`Error::LogCut`].
+    pub(crate) async fn all_entries(&self) -> Result<Vec<Entry<B>>, Error> {
+        let entries = self.entries_from(Slot(0)).await?;
+        let last = entries.last().map(|entry| entry.slot);
+        self.expect_end(last).await?;
+        Ok(entries)
+    }
+
+    /// Fails if the hint proves that there was an entry after `last`, by a listing the newest one.
+    async fn expect_end(&self, last: Option<Slot>) -> Result<(), Error> {
+        match self.hint().await? {
+            Some(hint) => self.check_end(&hint, last).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn check_end(&self, hint: &Hint, last: Option<Slot>) -> Result<(), Error> {
+        let beyond = hint.proven && last.is_none_or(|last| last < hint.slot);
+        // It may have been appended after the listing.
+        if !beyond || self.exists(hint.slot).await? {
+            return Ok(());
+        }
+        let (log, tail) = (self.directory.to_string(), self.tail.to_string());
+        Err(Error::LogCut { log, tail, missing: hint.slot, newest: last })
+    }
+
     /// The entries of a range of slots that are known to be there.
     pub(crate) async fn read_range(&self, range: std::ops::Range<u64>) -> Result<Vec<Entry<B>>, Error> {
         self.read_all(range.map(Slot).collect()).await
@@ -101,22 +130,37 @@ impl<B: LogBody> Log<B> {
     }
 
     async fn starting_point(&self) -> Result<Option<Entry<B>>, Error> {
-        if let Some(hint) = self.hint().await?
-            && let Some(entry) = self.read(hint).await?
+        let hint = self.hint().await?;
+        if let Some(hint) = &hint
+            && let Some(entry) = self.read(hint.slot).await?
         {
             return Ok(Some(entry));
         }
-        match self.slots_from(Slot(0)).await?.last() {
-            Some(last) => self.must_read(*last).await.map(Some),
+        let last = self.slots_from(Slot(0)).await?.last().copied();
+        // Entries are never deleted, so one that was there and is not is lost. Later ones would show it as a gap.
+        if let Some(hint) = hint {
+            self.check_end(&hint, last).await?;
+        }
+        match last {
+            Some(last) => self.must_read(last).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The slot that the hint names; `None` if it is missing or unreadable.
-    pub(crate) async fn hint(&self) -> Result<Option<Slot>, Error> {
+    /// Where to start looking; `None` if there is no hint, or it is unreadable.
+    pub(crate) async fn hint(&self) -> Result<Option<Hint>, Error> {
         let bytes = read_object(self.objects.as_ref(), &self.tail).await?;
         let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
-        Ok(text.and_then(|text| text.trim().parse().ok()).map(Slot))
+        Ok(text.and_then(|text| {
+            let (number, seal) = text.trim().split_once(' ').unwrap_or_else(|| (text.trim(), ""));
+            let slot = Slot(number.parse().ok()?);
+            Some(Hint { slot, proven: Checksum::from_hex(seal) == Some(self.seal_of(slot)) })
+        }))
+    }
+
+    /// What tells a hint to this log from what a power cut has made of one, or from another log's.
+    pub(super) fn seal_of(&self, slot: Slot) -> Checksum {
+        Checksum::of(format!("{} {slot}", self.directory).as_bytes())
     }
 
     /// The entry after `slot`. Looks one further, so that one missing entry is not taken for the end.
@@ -203,6 +247,16 @@ impl<B: LogBody> Log<B> {
             None => Ok(()),
         }
     }
+}
+
+/// What the tail says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hint {
+    /// The slot of an entry that was appended.
+    pub(crate) slot: Slot,
+    /// Whether the entry was on disk by then, so that it can only be missing if it was lost. A hint that a power cut has torn
+    /// says so of nothing.
+    pub(crate) proven: bool,
 }
 
 /// An object's bytes; `None` if there is no such object.

@@ -52,15 +52,35 @@ impl DataFile {
     /// # Errors
     /// [`Error::Damaged`] if they are not those that were written, or if there is no such chunk.
     pub fn check_chunk(&self, row_group: usize, column: usize, bytes: &[u8]) -> Result<(), Error> {
+        self.check_chunk_in_parts(row_group, column, &[bytes])
+    }
+
+    /// Checks the bytes of one column chunk, read in parts that follow each other and leave nothing out.
+    ///
+    /// # Errors
+    /// As [`Self::check_chunk`].
+    pub fn check_chunk_in_parts(
+        &self,
+        row_group: usize,
+        column: usize,
+        parts: &[impl AsRef<[u8]>],
+    ) -> Result<(), Error> {
         let what = || format!("column {column} of row group {row_group}");
-        match self.chunks.get(row_group).and_then(|columns| columns.get(column)) {
-            Some(expected) => self.check(bytes, expected, what),
-            None => Err(Error::damaged(&self.path, "a known column chunk", what())),
+        let Some(expected) = self.chunks.get(row_group).and_then(|columns| columns.get(column)) else {
+            return Err(Error::damaged(&self.path, "a known column chunk", what()));
+        };
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(part.as_ref());
         }
+        self.judge(hasher.finalize().into(), expected, what)
     }
 
     fn check(&self, bytes: &[u8], expected: &Checksum, what: impl Fn() -> String) -> Result<(), Error> {
-        let found = Checksum::of(bytes);
+        self.judge(Checksum::of(bytes), expected, what)
+    }
+
+    fn judge(&self, found: Checksum, expected: &Checksum, what: impl Fn() -> String) -> Result<(), Error> {
         if found == *expected {
             return Ok(());
         }

@@ -64,6 +64,17 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The names of the columns, in order.
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.schema.fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// Whether the columns have these names, in this order.
+    #[must_use]
+    pub fn has_names<'n>(&self, names: impl Iterator<Item = &'n str>) -> bool {
+        self.column_names().eq(names)
+    }
+
     /// The units that the files belong to, by the files' paths.
     pub(crate) fn units(&self) -> BTreeSet<(AttemptId, UnitNumber)> {
         let owned = self.files.iter().filter_map(|file| Some((layout::owner_of(&file.path)?, file.unit)));

@@ -54,8 +54,8 @@ impl Store {
             };
             self.prepare_write().await?;
             let draft = log.draft(Some(&newest), StoredRecord { state, entry })?;
-            if let AppendOutcome::Appended(slot) = log.append(&draft).await? {
-                log.write_tail(slot).await;
+            if let AppendOutcome::Appended(_) = log.append(&draft).await? {
+                log.write_tail(draft.entry()).await;
                 return Ok(DropOutcome::Dropped(dropped));
             }
         }

@@ -27,6 +27,14 @@ struct StoredIdentity {
 }
 
 impl Store {
+    /// Whether anything was ever written here. Nothing is written by the question.
+    ///
+    /// # Errors
+    /// [`Error::MissingIdentity`] if checkpoints or jobs are there without `milepost.json`; those of reading it.
+    pub async fn exists(&self) -> Result<bool, Error> {
+        self.inner.identity_unless_empty().await
+    }
+
     /// Makes sure that the store may be written to: probes it once in the life of this process, and creates
     /// `milepost.json` if nothing was ever written.
     ///

@@ -1,15 +1,21 @@
 //! Looking up checkpoints and snapshots.
 
+use std::collections::HashMap;
+
 use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{REQUESTS, Store};
 use crate::error::{Error, contents};
-use crate::ids::{CheckpointName, Signature, Slot, Version};
+use crate::ids::{CheckpointName, Signature, Version};
 use crate::index;
 use crate::log::{CheckpointRecord, Entry, LiveVersion};
 use crate::manifest::DataFile;
 use crate::snapshot::Snapshot;
+
+/// From so many files on a listing costs less than a request for each.
+const LISTED: usize = 4;
 
 impl Store {
     /// All checkpoints that have a log, by name. All versions of some may be dropped.
@@ -74,7 +80,7 @@ impl Store {
     /// # Errors
     /// As [`Self::newest`]; [`Error::LogGap`] if an entry is missing.
     pub async fn history(&self, name: &CheckpointName) -> Result<Vec<Entry<CheckpointRecord>>, Error> {
-        let entries = self.inner.log(name).entries_from(Slot(0)).await?;
+        let entries = self.inner.log(name).all_entries().await?;
         if !entries.is_empty() {
             self.inner.expect_identity().await?;
         }
@@ -127,7 +133,33 @@ impl Store {
         futures::stream::iter(checks).buffer_unordered(REQUESTS).try_collect().await
     }
 
-    pub(crate) async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
+    /// As [`Self::check_files`], with one listing in the place of one request for each file.
+    ///
+    /// # Errors
+    /// As [`Self::check_files`].
+    pub async fn check_files_by_listing(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let files = &snapshot.manifest.files;
+        if files.len() < LISTED {
+            return self.check_files(snapshot).await;
+        }
+        let directory = self.inner.layout.attempts(&snapshot.name);
+        let listed = self.inner.objects.list(Some(&directory)).map_ok(|meta| (meta.location, meta.size));
+        let sizes: HashMap<Path, u64> =
+            listed.try_collect().await.map_err(|source| Error::storage("list", &directory, source))?;
+        for file in files {
+            // What does not fit is looked at once more, and named.
+            if sizes.get(&self.path_of(&snapshot.name, file)) != Some(&file.size) {
+                self.check_file(&snapshot.name, file).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a data file is there, with the right size.
+    ///
+    /// # Errors
+    /// As [`Self::check_files`].
+    pub async fn check_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
         let path = self.path_of(name, file);
         let expected = || contents(file.size, &file.checksum);
         match self.inner.objects.head(&path).await {
@@ -145,7 +177,12 @@ impl Store {
     pub async fn verify_file(&self, name: &CheckpointName, file: &DataFile) -> Result<(), Error> {
         self.check_file(name, file).await?;
         let path = self.path_of(name, file);
-        let failed = |source| Error::storage("read", &path, source);
+        let failed = |source| match source {
+            object_store::Error::NotFound { .. } => {
+                Error::damaged(&path, contents(file.size, &file.checksum), "no file")
+            }
+            source => Error::storage("read", &path, source),
+        };
         let mut bytes = self.inner.objects.get(&path).await.map_err(failed)?.into_stream();
         let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
         while let Some(part) = bytes.try_next().await.map_err(failed)? {

@@ -8,36 +8,76 @@ use object_store::ObjectStore;
 use super::finding::Problem;
 use super::report::Damage;
 use super::run::Verifier;
-use crate::error::Error;
 use crate::ids::{CheckpointName, Checksum, Slot, Version};
-use crate::log::{Entry, LogState, StoredRecord};
+use crate::log::{Entry, Log, LogBody, LogState, StoredEntry, StoredRecord};
 use crate::store::REQUESTS;
 
 /// What was found on the way through a log.
-#[derive(Default)]
-struct Walk {
+pub(super) struct Walk {
+    /// The newest slot that has an entry, or had one.
+    newest: Slot,
     /// The slot and the checksum of the last entry that could be read.
     last: Option<(Slot, Checksum)>,
-    /// What is there after it.
-    state: LogState,
-    problems: Vec<(Slot, Problem)>,
+    pub(super) problems: Vec<(Slot, Problem)>,
+}
+
+/// What the log of a checkpoint says, as far as it can be read.
+#[derive(Default)]
+pub(super) struct Told {
+    /// What is there, by the last entry that can be read.
+    pub(super) state: LogState,
+    /// The commits of what is there.
+    pub(super) commits: BTreeMap<Slot, Entry<StoredRecord>>,
+}
+
+impl Told {
+    fn take(&mut self, entry: Entry<StoredRecord>) {
+        self.state = entry.body.state.clone();
+        if matches!(entry.body.entry, StoredEntry::Commit { .. }) {
+            self.commits.insert(entry.slot, entry);
+        }
+        let live = &self.state.live;
+        self.commits.retain(|slot, _| live.iter().any(|version| version.slot == *slot));
+    }
 }
 
 impl Verifier<'_> {
-    /// Reads a whole log. Gives what is there, by the last entry that can be read; `None` if there is no log.
-    pub(super) async fn verify_log(&self, name: &CheckpointName) -> Option<LogState> {
-        let sizes = self.list_entries(name).await?;
-        let newest = *sizes.last_key_value()?.0;
+    /// Reads the whole log of a checkpoint; `None` if there is none.
+    pub(super) async fn verify_log(&self, name: &CheckpointName) -> Option<Told> {
         let log = self.store.inner.log(name);
-        let mut walk = Walk::default();
-        // The hint is written after its entry. Where it leads beyond the end, entries are missing there.
-        if let Ok(Some(hint)) = log.hint().await
-            && hint > newest
-        {
-            walk.problems.push((hint, Problem::missing("a log entry")));
+        let mut told = Told::default();
+        let walk = self.walk(&log, Some(name), |entry| told.take(entry)).await?;
+        for (slot, problem) in walk.problems {
+            let versions = versions_of(&told.state, slot, walk.newest);
+            self.note(log.path(slot), problem, Some(name), &versions);
         }
+        Some(told)
+    }
+
+    /// Reads a whole log, and gives every entry that can be read to `seen`, in order; `None` if there is no log.
+    pub(super) async fn walk<B: LogBody>(
+        &self,
+        log: &Log<B>,
+        name: Option<&CheckpointName>,
+        mut seen: impl FnMut(Entry<B>),
+    ) -> Option<Walk> {
+        // The hint is written after its entry, and read before the listing. Where it leads beyond the end, entries are missing
+        // there.
+        let hint = log.hint().await;
+        let sizes = self.list_entries(log, name).await?;
+        let listed = sizes.last_key_value().map(|(slot, _)| *slot);
+        let lost = match hint {
+            Ok(Some(hint)) if hint.proven && listed.is_none_or(|listed| listed < hint.slot) => {
+                Some(hint.slot)
+            }
+            _ => None,
+        };
+        let problems = lost.map(|lost| (lost, Problem::missing("a log entry"))).into_iter().collect();
+        let newest = listed.or(lost)?;
+        let mut walk = Walk { newest, last: None, problems };
         // A listing that runs beside appends may miss an earlier entry: look at every slot.
-        let mut reads = futures::stream::iter((0..=newest.0).map(Slot))
+        let slots = listed.map_or(0, |listed| listed.next().0);
+        let mut reads = futures::stream::iter((0..slots).map(Slot))
             .map(|slot| {
                 let log = log.clone();
                 async move { (slot, log.read(slot).await) }
@@ -47,7 +87,10 @@ impl Verifier<'_> {
             self.count(|checked| checked.entries += 1);
             self.add_bytes(sizes.get(&slot).copied().unwrap_or(0));
             match read {
-                Ok(Some(entry)) => walk.step(entry),
+                Ok(Some(entry)) => {
+                    walk.step(&entry);
+                    seen(entry);
+                }
                 Ok(None) => walk.problems.push((slot, Problem::missing("a log entry"))),
                 Err(error) => {
                     let problem = self.problem_of(&log.path(slot), error).await;
@@ -55,27 +98,24 @@ impl Verifier<'_> {
                 }
             }
         }
-        let state = walk.state;
-        for (slot, problem) in walk.problems {
-            let versions = versions_of(&state, slot, newest);
-            self.note(log.path(slot), problem, Some(name), &versions);
-        }
-        Some(state)
+        Some(walk)
     }
 
     /// The entries by a listing, with their sizes. What is no entry is noted.
-    async fn list_entries(&self, name: &CheckpointName) -> Option<BTreeMap<Slot, u64>> {
-        let inner = &self.store.inner;
-        let directory = inner.layout.log(name);
-        let listed: Result<Vec<_>, _> = inner.objects.list(Some(&directory)).try_collect().await;
+    async fn list_entries<B: LogBody>(
+        &self,
+        log: &Log<B>,
+        name: Option<&CheckpointName>,
+    ) -> Option<BTreeMap<Slot, u64>> {
+        let directory = log.directory();
+        let listed: Result<Vec<_>, _> = self.store.inner.objects.list(Some(directory)).try_collect().await;
         let listed = match listed {
             Ok(listed) => listed,
             Err(source) => {
-                self.note(&directory, Problem::storage("a log", &source), Some(name), &[]);
+                self.note(directory, Problem::storage("a log", &source), name, &[]);
                 return None;
             }
         };
-        let log = inner.log(name);
         let mut sizes = BTreeMap::new();
         for meta in listed {
             match log.slot_of(&meta.location) {
@@ -84,7 +124,7 @@ impl Verifier<'_> {
                 }
                 Err(_) => {
                     let problem = Problem::new(Damage::Foreign, "a log entry's name", "another name");
-                    self.note(&meta.location, problem, Some(name), &[]);
+                    self.note(&meta.location, problem, name, &[]);
                 }
             }
         }
@@ -93,7 +133,7 @@ impl Verifier<'_> {
 }
 
 impl Walk {
-    fn step(&mut self, entry: Entry<StoredRecord>) {
+    fn step<B>(&mut self, entry: &Entry<B>) {
         let before = entry.slot.0.checked_sub(1).map(Slot);
         match (self.last, before) {
             (Some((slot, checksum)), Some(before)) if slot == before && entry.previous != Some(checksum) => {
@@ -108,7 +148,6 @@ impl Walk {
             _ => {}
         }
         self.last = Some((entry.slot, entry.checksum));
-        self.state = entry.body.state;
     }
 }
 
@@ -116,15 +155,4 @@ impl Walk {
 fn versions_of(state: &LogState, slot: Slot, newest: Slot) -> Vec<Version> {
     let needs = |live_slot: Slot| slot == live_slot || slot == newest;
     state.live.iter().filter(|live| needs(live.slot)).map(|live| live.version).collect()
-}
-
-/// Whether the log pass has told of an entry that this error comes from.
-pub(super) const fn was_told(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NewerFormat { .. }
-            | Error::UnknownFeature { .. }
-            | Error::Damaged { .. }
-            | Error::ForeignObject { .. }
-    )
 }

@@ -6,6 +6,7 @@
 mod datafile;
 mod finding;
 mod index;
+mod job;
 mod log;
 mod progress;
 mod report;

@@ -8,7 +8,7 @@ use crate::ids::{CheckpointName, Version};
 /// What is verified.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyOptions {
-    /// The checkpoint. Default: all.
+    /// The checkpoint. Default: all, and the logs of jobs.
     pub name: Option<CheckpointName>,
     /// The version whose files are read; logs are read in any case. Default: all that are there.
     pub version: Option<Version>,
@@ -46,6 +46,8 @@ pub struct Checked {
     pub data_files: u64,
     /// Index hints.
     pub hints: u64,
+    /// Jobs with a log. Its entries are counted with those of checkpoints.
+    pub jobs: u64,
 }
 
 /// One object that is not what was written.
@@ -103,7 +105,13 @@ impl VerifyReport {
     /// Whether everything that was looked at can be relied on.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.findings.iter().all(|finding| finding.what.is_harmless())
+        self.damaged() == 0
+    }
+
+    /// How many objects cannot be relied on.
+    #[must_use]
+    pub fn damaged(&self) -> usize {
+        self.findings.iter().filter(|finding| !finding.what.is_harmless()).count()
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) struct Verifier<'a> {
 
 impl Store {
     /// Reads everything that readers of the snapshots rely on, and names whatever is not what was written: log
-    /// entries, side files, records, receipts, every byte of every data file, index hints and `milepost.json`.
+    /// entries of checkpoints and jobs, side files, records, receipts, every byte of every data file, index hints and
+    /// `milepost.json`.
     ///
     /// Nothing is changed. What is bad or cannot be read becomes a [`super::Finding`] and keeps nothing else from
     /// being looked at.
@@ -33,11 +34,14 @@ impl Store {
         let verifier = Verifier { store: self, options: &options, report: Mutex::default(), meter };
         let mut states = BTreeMap::new();
         for name in verifier.names().await? {
-            let Some(state) = verifier.verify_log(&name).await else { continue };
+            let Some(mut told) = verifier.verify_log(&name).await else { continue };
             verifier.count(|checked| checked.checkpoints += 1);
-            verifier.verify_snapshots(&name, &state).await;
+            verifier.verify_snapshots(&name, &mut told).await;
             verifier.forget_what_was_dropped(&name).await;
-            states.insert(name, state);
+            states.insert(name, told.state);
+        }
+        if verifier.options.name.is_none() {
+            verifier.verify_jobs().await;
         }
         verifier.verify_identity().await;
         verifier.verify_index(&states).await;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 
 use super::finding::Problem;
-use super::log::was_told;
+use super::log::Told;
 use super::report::Damage;
 use super::run::Verifier;
 use crate::ids::{AttemptId, CheckpointName, UnitNumber, Version};
 use crate::invariants;
-use crate::log::{Entry, LiveVersion, LogState, StoredEntry, StoredRecord};
+use crate::log::{Entry, LiveVersion, StoredEntry, StoredRecord};
 use crate::manifest::DataFile;
 use crate::snapshot::Snapshot;
 use crate::store::REQUESTS;
@@ -23,12 +23,14 @@ type Files = BTreeMap<String, (DataFile, Vec<Version>)>;
 
 impl Verifier<'_> {
     /// Verifies the snapshots that are there, or the one that was asked for.
-    pub(super) async fn verify_snapshots(&self, name: &CheckpointName, state: &LogState) {
+    pub(super) async fn verify_snapshots(&self, name: &CheckpointName, told: &mut Told) {
         let wanted = |live: &&LiveVersion| self.options.version.is_none_or(|version| live.version == version);
         let mut files = Files::new();
-        for live in state.live.iter().filter(wanted) {
+        for live in told.state.live.iter().filter(wanted) {
             self.count(|checked| checked.snapshots += 1);
-            let Some(snapshot) = self.load(name, live).await else { continue };
+            // Of a commit that could not be read, the walk through the log has told.
+            let Some(commit) = told.commits.remove(&live.slot) else { continue };
+            let Some(snapshot) = self.load(name, live, commit).await else { continue };
             self.verify_units(&snapshot).await;
             for file in &snapshot.manifest.files {
                 let known = files.entry(file.path.clone()).or_insert_with(|| (file.clone(), vec![]));
@@ -51,22 +53,15 @@ impl Verifier<'_> {
             .await;
     }
 
-    /// Reads a commit and its side files, and checks that they agree with the log and with themselves.
-    async fn load(&self, name: &CheckpointName, live: &LiveVersion) -> Option<Snapshot> {
-        let log = self.store.inner.log(name);
-        let path = log.path(live.slot);
+    /// Reads a commit's side files, and checks that they agree with the log and with themselves.
+    async fn load(
+        &self,
+        name: &CheckpointName,
+        live: &LiveVersion,
+        entry: Entry<StoredRecord>,
+    ) -> Option<Snapshot> {
+        let path = self.store.inner.log(name).path(live.slot);
         let versions = [live.version];
-        let entry = match log.read(live.slot).await {
-            Ok(Some(entry)) => entry,
-            // The walk through the log has told.
-            Ok(None) => return None,
-            Err(error) if was_told(&error) => return None,
-            Err(error) => {
-                let problem = self.problem_of(&path, error).await;
-                self.note(&path, problem, Some(name), &versions);
-                return None;
-            }
-        };
         if !self.verify_side_files(name, &entry, live.version).await {
             return None;
         }

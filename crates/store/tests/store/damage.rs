@@ -1,8 +1,8 @@
 //! Objects that are missing, cut, edited or not ours: named as damage, never read around.
 
 use bytes::Bytes;
-use milepost_store::{Error, Slot, Store, Version};
-use milepost_testkit::FaultStore;
+use milepost_store::{Error, Slot, Store, Version, Which};
+use milepost_testkit::{FaultStore, Operation};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
@@ -88,6 +88,59 @@ async fn the_tail_is_a_hint_only() {
     }
     faults.inner().delete(&tail_path()).await.unwrap();
     assert_eq!(newest(&store).await, Some(Version(40)));
+}
+
+/// An entry that was reported as written and is gone: nothing older is served in its place, whoever asks.
+#[tokio::test]
+async fn a_lost_newest_entry_is_missed() {
+    for kept in [0, 2] {
+        let (store, faults) = with_commits(3).await;
+        for slot in kept..3 {
+            faults.inner().delete(&entry_path(slot)).await.unwrap();
+        }
+        faults.forget_calls();
+        let error = store.newest(&name()).await.unwrap_err();
+        assert!(matches!(error, Error::LogCut { missing: Slot(2), .. }) && error.is_damage(), "{error}");
+        for path in [Path::from("root/checkpoints/trips/log"), tail_path()] {
+            assert!(names(&error, &path), "{error}");
+        }
+        assert!(store.history(&name()).await.is_err() && store.snapshot(&name(), Version(1)).await.is_err());
+        assert!(try_commit(&store, "next", &[9]).await.is_err(), "nobody takes its place");
+        let unreadable = store.overview(Which::Newest).await.unwrap().unreadable;
+        assert_eq!(unreadable.len(), 1);
+
+        // As the error says.
+        faults.inner().delete(&tail_path()).await.unwrap();
+        assert_eq!(newest(&store).await, (kept == 2).then_some(Version(2)));
+    }
+}
+
+/// The hint of a log that is whole costs no request; one that proves nothing is no reason to miss anything.
+#[tokio::test]
+async fn only_a_sealed_hint_proves_that_an_entry_was_there() {
+    let (store, faults) = with_commits(3).await;
+    faults.forget_calls();
+    newest(&store).await;
+    assert_eq!(faults.count(Operation::Get, "trips"), 4, "the tail, the entry, and two looks beyond");
+    assert_eq!(faults.count(Operation::List, ""), 0);
+
+    let sealed = String::from_utf8(read(&faults, &tail_path()).await.to_vec()).unwrap();
+    faults.inner().delete(&entry_path(2)).await.unwrap();
+    let seal = sealed.split(' ').nth(1).unwrap();
+    let torn = [
+        "2\n".to_owned(),
+        sealed[..20].to_owned(),
+        format!("3 {seal}"),
+        format!("12 {seal}"),
+        sealed.replace(&seal[..4], "0000"),
+        format!("2 {}\n", "0".repeat(64)),
+    ];
+    for text in torn {
+        write(&faults, &tail_path(), text.clone()).await;
+        assert_eq!(newest(&store).await, Some(Version(2)), "tail {text:?}");
+    }
+    write(&faults, &tail_path(), sealed).await;
+    assert!(store.newest(&name()).await.is_err());
 }
 
 #[tokio::test]

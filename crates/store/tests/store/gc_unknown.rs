@@ -97,11 +97,83 @@ async fn a_receipt_that_cannot_be_read_stops_that_checkpoint_only() {
     assert_stops(&aged, &other, is_damage).await;
 }
 
+/// The attempts of [`littered`]: the one whose version is dropped, the one whose version is there, and the dead one.
+async fn attempts(aged: &Aged) -> Vec<String> {
+    let found = aged.store.attempts(&name()).await.unwrap();
+    found.iter().map(|record| record.attempt.to_string()).collect()
+}
+
+async fn left(aged: &Aged, attempt: &str) -> Vec<String> {
+    let directory = format!("root/checkpoints/trips/attempts/{attempt}");
+    objects(aged.faults.inner().as_ref(), &directory).await
+}
+
+/// A damaged record keeps no other attempt, and not its own where the log proves that nothing can need it.
 #[tokio::test]
-async fn a_record_that_cannot_be_read_stops_that_checkpoint_only() {
+async fn a_damaged_record_keeps_its_own_attempt_alone() {
+    for damaged in 0..3 {
+        let (aged, _) = littered().await;
+        let attempts = attempts(&aged).await;
+        let path = aged.flip(&format!("{}/attempt.json", attempts[damaged])).await;
+        let before = left(&aged, &attempts[damaged]).await;
+        let live = left(&aged, &attempts[1]).await;
+        let dry = aged.collect_with(GcOptions { dry_run: true, ..no_grace() }).await;
+        let report = aged.collect_with(no_grace()).await;
+        assert_eq!(garbage(&dry).deleted, garbage(&report).deleted);
+        let told: Vec<_> = report.damaged().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(&path), "{told:?}");
+
+        assert_eq!(left(&aged, &attempts[1]).await, live, "the snapshot is there");
+        assert_eq!(left(&aged, &attempts[0]).await, [""; 0], "its version is dropped, says the log");
+        if damaged == 2 {
+            // Nothing but its record says when it began, and for what.
+            assert_eq!(left(&aged, &attempts[2]).await, before);
+            assert_eq!(why_kept(&report, &attempts[2]), Some(KeptReason::Unreadable));
+        } else {
+            assert_eq!(left(&aged, &attempts[2]).await, [""; 0]);
+        }
+        let snapshot = aged.store.newest(&name()).await.unwrap().unwrap();
+        assert_eq!(read_ids(&aged.store, &snapshot).await, [2]);
+    }
+}
+
+/// Also then, files stay for the grace period after the close.
+#[tokio::test]
+async fn a_damaged_record_shortens_no_grace_period() {
+    let aged = aged().await;
+    commit(&aged.store, "1", &[1]).await;
+    commit(&aged.store, "2", &[2]).await;
+    let attempts = attempts(&aged).await;
+    aged.clock.advance(2 * DAY);
+    let _ = aged.store.drop_version(&name(), Version(1)).await.unwrap();
+    aged.flip(&format!("{}/attempt.json", attempts[0])).await;
+    let before = left(&aged, &attempts[0]).await;
+    let closed = aged.collect().await;
+    assert_eq!(garbage(&closed).abandoned.len(), 1, "{closed:?}");
+    assert_eq!(left(&aged, &attempts[0]).await, before);
+    aged.clock.advance(2 * DAY);
+    aged.collect().await;
+    assert_eq!(left(&aged, &attempts[0]).await, [""; 0]);
+}
+
+/// A close in the log is as good as a record: an attempt that was abandoned goes, whatever it was.
+#[tokio::test]
+async fn an_abandoned_attempt_goes_without_its_record() {
+    let (aged, _) = littered().await;
+    let (attempt, _) = staged(&aged.store, "4", &[4]).await.unwrap();
+    attempt.abandon().await.unwrap();
+    aged.flip(&format!("{}/attempt.json", attempt.id())).await;
+    aged.clock.advance(2 * DAY);
+    aged.collect_with(no_grace()).await;
+    assert_eq!(left(&aged, &attempt.id().to_string()).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_program_stops_that_checkpoint_only() {
     let (aged, other) = littered().await;
-    aged.flip("trips/attempts/").await;
-    assert_stops(&aged, &other, is_damage).await;
+    let path = format!("root/checkpoints/trips/attempts/{}/attempt.json", attempts(&aged).await[0]);
+    aged.put(&path, "{\n  \"format\": 9,\n  \"shape\": \"unknown\"\n}\n").await;
+    assert_stops(&aged, &other, |error| matches!(error, Error::NewerFormat { .. })).await;
 }
 
 #[tokio::test]

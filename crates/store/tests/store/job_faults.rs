@@ -4,7 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milepost_store::{BegunStep, Driver, Error, RunOutcome, RunStatus, StepKind, Store, VerifyOptions};
+use milepost_store::verify::Damage;
+use milepost_store::{
+    BegunStep, Driver, Error, Finding, JobName, RunOutcome, RunStatus, StartOptions, StartOutcome, StepKind,
+    Store, VerifyOptions,
+};
 use milepost_testkit::{Fault, FaultStore, Operation, Rule};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -187,8 +191,100 @@ async fn a_damaged_entry_is_named_whether_it_is_the_newest_or_not() {
         let faults = with_steps().await;
         edit(&faults, slot, |text| text.replacen("\"written_ms\": 1", "\"written_ms\": 2", 1)).await;
         let error = refused(&faults).await;
-        assert!(matches!(error, Error::Damaged { .. }), "{error}");
-        assert!(error.to_string().contains(job_entry(slot).as_ref()), "{error}");
+        assert!(error.is_damage() && matches!(error, Error::Damaged { .. }) == (slot == 4), "{error}");
+        for word in [job_entry(slot).as_ref(), "put it back from a backup", "--job", "COPY and INSERT"] {
+            assert!(error.to_string().contains(word), "{word}: {error}");
+        }
+    }
+}
+
+/// Where the newest entry is whole, a new run follows it, whatever was lost of the one before.
+#[tokio::test]
+async fn a_new_run_begins_after_one_that_cannot_be_read() {
+    let faults = with_steps().await;
+    edit(&faults, 2, |text| text.replacen("\"written_ms\": 1", "\"written_ms\": 2", 1)).await;
+    let error = refused(&faults).await;
+    assert!(matches!(error, Error::RunDamaged { .. }) && error.to_string().contains("--restart"), "{error}");
+    let store = beside(&faults).await;
+    let options = StartOptions { restart: true, ..taking_over() };
+    let driver = driving(start_with(&store, options).await);
+    assert!(!driver.resumed() && driver.finished_steps().is_empty());
+    recorded(driver.step(step(0)).await);
+    recorded(driver.finish(RunOutcome::Failed, None).await);
+    assert_eq!(finished(&store).await, [0], "the next start goes on with the new run");
+}
+
+/// Nothing can follow an entry that says nothing: there is no way but another name.
+#[tokio::test]
+async fn no_run_begins_after_a_newest_entry_that_cannot_be_read() {
+    let faults = with_steps().await;
+    edit(&faults, 4, |text| text.replacen("\"written_ms\": 1", "\"written_ms\": 2", 1)).await;
+    let options = StartOptions { restart: true, ..taking_over() };
+    let error = Driver::start(&beside(&faults).await, &job(), options).await.unwrap_err();
+    assert!(error.is_damage() && error.to_string().contains("another name with --job"), "{error}");
+}
+
+/// The last step that was reported as done must not be done again without a word.
+#[tokio::test]
+async fn a_lost_newest_entry_is_noticed() {
+    let faults = with_steps().await;
+    faults.inner().delete(&job_entry(4)).await.unwrap();
+    let error = refused(&faults).await;
+    assert!(matches!(error, Error::LogCut { missing, .. } if missing.0 == 4), "{error}");
+    for word in ["root/jobs/nightly/log", "root/jobs/nightly/tail"] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+/// What is done to an entry's text.
+type Edit = fn(String) -> String;
+
+/// VERIFY reads the logs of jobs, and no job hides another.
+#[tokio::test]
+async fn a_damaged_log_is_found_and_hides_no_other_job() {
+    let damages: [(u64, Edit, Damage); 4] = [
+        (2, |text| text.replacen("\"written_ms\": 1", "\"written_ms\": 2", 1), Damage::Flipped),
+        (4, |text| text[..text.len() / 2].to_owned(), Damage::Short),
+        (4, |text| text.replacen("\"format\": 1", "\"format\": 9", 1), Damage::Newer),
+        (0, |_| "{}".to_owned(), Damage::Short),
+    ];
+    for (slot, change, what) in damages {
+        let faults = with_steps().await;
+        let store = beside(&faults).await;
+        let other = JobName::parse("other").unwrap();
+        let StartOutcome::Driving(driver) = Driver::start(&store, &other, start()).await.unwrap() else {
+            panic!()
+        };
+        recorded(driver.finish(RunOutcome::Done, None).await);
+        let sound = store.verify(VerifyOptions::default()).await.unwrap();
+        assert!(sound.is_sound() && (sound.checked.jobs, sound.checked.entries) == (2, 7), "{sound:?}");
+
+        edit(&faults, slot, change).await;
+        let report = store.verify(VerifyOptions::default()).await.unwrap();
+        let [found] = &report.findings[..] else { panic!("{report:?}") };
+        assert_eq!((found.what, found.object.as_str()), (what, job_entry(slot).as_ref()));
+        assert!(!report.is_sound() && found.checkpoint.is_none());
+
+        assert_eq!(store.jobs().await.unwrap(), [job(), other.clone()]);
+        let told = store.job_histories().await.unwrap();
+        assert_eq!(told.jobs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), [other]);
+        let [(name, error)] = &told.unreadable[..] else { panic!("{:?}", told.unreadable) };
+        assert!(*name == job() && error.to_string().contains(job_entry(slot).as_ref()), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn verification_misses_what_a_job_log_has_lost() {
+    for slots in [&[2][..], &[4], &[0, 1, 2, 3, 4]] {
+        let faults = with_steps().await;
+        for slot in slots {
+            faults.inner().delete(&job_entry(*slot)).await.unwrap();
+        }
+        let report = beside(&faults).await.verify(VerifyOptions::default()).await.unwrap();
+        let lost = slots.last().unwrap();
+        let found =
+            |found: &Finding| found.what == Damage::Missing && found.object == job_entry(*lost).as_ref();
+        assert!(report.findings.iter().any(found), "{slots:?}: {report:?}");
     }
 }
 
@@ -216,7 +312,7 @@ async fn a_moved_entry_is_noticed() {
     let other = with_steps().await;
     let bytes = other.inner().get(&job_entry(2)).await.unwrap().bytes().await.unwrap();
     faults.inner().put(&job_entry(2), bytes.into()).await.unwrap();
-    assert!(matches!(refused(&faults).await, Error::Damaged { .. }));
+    assert!(matches!(refused(&faults).await, Error::RunDamaged { .. }));
 }
 
 #[tokio::test]

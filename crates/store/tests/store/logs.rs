@@ -22,8 +22,8 @@ async fn append(log: &Log<String>, text: &str) -> Entry<String> {
     loop {
         let newest = log.newest().await.unwrap();
         let draft = log.draft(newest.as_ref(), text.to_owned()).unwrap();
-        if let AppendOutcome::Appended(slot) = log.append(&draft).await.unwrap() {
-            log.write_tail(slot).await;
+        if let AppendOutcome::Appended(_) = log.append(&draft).await.unwrap() {
+            log.write_tail(draft.entry()).await;
             return draft.entry().clone();
         }
     }

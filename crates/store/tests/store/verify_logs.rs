@@ -49,6 +49,7 @@ async fn a_sound_store_is_read_to_its_last_byte() {
         receipts: 2,
         data_files: 2,
         hints: 3,
+        jobs: 0,
     };
     assert_eq!(report.checked, checked);
     let rows: u64 = aged.store.newest(&name()).await.unwrap().unwrap().manifest.bytes;
