@@ -24,8 +24,8 @@ use crate::error::{Error, store_error};
 /// what one multipart upload can hold and many readers can share the work.
 const FILE_BYTES: u64 = 1 << 30;
 
-/// A row group has at most so many rows, which is what readers take up at once. Fewer would make larger files.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+/// A row group has at most so many rows. Larger ones make no smaller files, and hold more memory while they are written.
+const ROW_GROUP_ROWS: usize = 1 << 18;
 
 /// A row group is closed early when it holds this much memory.
 const ROW_GROUP_BYTES: usize = 128 << 20;
