@@ -16,6 +16,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use futures::future::BoxFuture;
 use milepost_store::Snapshot;
 
+use super::equal_names::plan_safely;
 use super::freshness::{Freshness, Judge, to_refresh};
 use super::join_order::by_measured_sizes;
 use super::planner::{optimise, optimise_analysed};
@@ -84,7 +85,7 @@ pub(super) async fn explained(
         JoinOrder::Written => plan,
     };
     let explain = Explain { plan: Arc::new(plan), ..explain.clone() };
-    planner.create_physical_plan(&LogicalPlan::Explain(explain), state).await
+    plan_safely(&planner, &LogicalPlan::Explain(explain), state).await
 }
 
 /// Plans what EXPLAIN shows.

@@ -8,6 +8,7 @@
 
 mod damage;
 mod ensure;
+mod equal_names;
 mod explain;
 mod freshness;
 mod join_order;

@@ -14,6 +14,7 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::equal_names::plan_safely;
 use super::explain::explained;
 use super::join_order::by_measured_sizes;
 use super::resolver::{Mode, Resolver};
@@ -62,10 +63,10 @@ impl QueryPlanner for MilepostPlanner {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if session.config().get_extension::<ResolvedAlready>().is_some() {
             let ordered = self.in_order(logical_plan, session).await?;
-            return self.inner.create_physical_plan(ordered.as_ref().unwrap_or(logical_plan), session).await;
+            return plan_safely(&self.inner, ordered.as_ref().unwrap_or(logical_plan), session).await;
         }
         if !concerns_us(logical_plan)? {
-            return self.inner.create_physical_plan(logical_plan, session).await;
+            return plan_safely(&self.inner, logical_plan, session).await;
         }
         let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
             return Err(Error::NotInstalled.into());
@@ -81,7 +82,7 @@ impl QueryPlanner for MilepostPlanner {
             None => optimise(state, &resolver.resolve_all(logical_plan).await?)?,
         };
         let ordered = self.in_order(&optimised, session).await?;
-        let plan = self.inner.create_physical_plan(ordered.as_ref().unwrap_or(&optimised), session).await?;
+        let plan = plan_safely(&self.inner, ordered.as_ref().unwrap_or(&optimised), session).await?;
         let analyses = matches!(logical_plan, LogicalPlan::Analyze(_));
         Ok(if analyses { resolver.outcomes.before(plan) } else { plan })
     }

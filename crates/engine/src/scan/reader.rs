@@ -28,7 +28,7 @@ use crate::error::Error;
 
 /// Chunks up to this size are read whole, so that they can be checked, even where a filter wants some pages of them only. One
 /// request brings so much in hardly more time than less.
-const SMALL: u64 = 1 << 20;
+const SMALL: u64 = 4 << 20;
 
 /// A footer that was read and checked, and where each column chunk lies.
 #[derive(Debug)]

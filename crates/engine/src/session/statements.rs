@@ -30,6 +30,9 @@ use crate::resolve::{
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
 
+/// How many damaged snapshots a statement repairs on its way. A disk that damages whatever is written is given up.
+const DAMAGES: usize = 8;
+
 impl Session {
     /// Runs a parsed statement; see [`Session::sql`].
     ///
@@ -90,7 +93,7 @@ impl Session {
                 return Err(error);
             };
             let damaged = (name.clone(), *version);
-            if met.contains(&damaged) {
+            if met.contains(&damaged) || met.len() >= DAMAGES {
                 return Err(error);
             }
             met.push(damaged);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{NullEquality, Result, internal_err};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator};
 
 use super::estimate::{Relation, selectivity};
 
@@ -50,19 +50,35 @@ fn as_inner_join(plan: &LogicalPlan) -> Option<&Join> {
     let conditions = || join.on.iter().flat_map(|(left, right)| [left, right]).chain(&join.filter);
     let plain = join.join_type == JoinType::Inner
         && join.null_equality == NullEquality::NullEqualsNothing
-        // How often a volatile condition is looked at would change.
-        && conditions().all(|expr| !expr.is_volatile() && !has_subquery(expr));
+        // Other rows may be looked at, and in another order: no condition may fail, or say something else the next time.
+        && conditions().all(cannot_fail);
     plain.then_some(join)
 }
 
-fn has_subquery(expr: &Expr) -> bool {
-    expr.exists(|part| {
-        Ok(matches!(
-            part,
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_)
-        ))
-    })
-    .unwrap_or(true)
+/// Comparisons of columns and constants, and what is made of them with AND, OR and NOT.
+fn cannot_fail(expr: &Expr) -> bool {
+    let compares = |op: &Operator| {
+        use Operator::{And, Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq, Or};
+        matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom | And | Or)
+    };
+    let harmless = |part: &Expr| match part {
+        Expr::Column(_)
+        | Expr::Literal(..)
+        | Expr::Not(_)
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::Between(_)
+        | Expr::InList(_)
+        | Expr::Alias(_) => true,
+        Expr::BinaryExpr(binary) => compares(&binary.op),
+        _ => false,
+    };
+    let harmful = expr.exists(|part| Ok(!harmless(part)));
+    !harmful.unwrap_or(true)
 }
 
 /// The join below projections that only leave columns out.

@@ -24,7 +24,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 
@@ -57,7 +57,7 @@ pub(super) async fn by_measured_sizes(
         return Ok(None);
     }
     let replaced = plan.clone().transform_down_with_subqueries(|node| {
-        let better = reordered.iter().find(|(root, _)| *root == node);
+        let better = reordered.iter().find(|(root, _)| is_same(root, &node));
         Ok(match better {
             Some((_, better)) => Transformed::new(better.clone(), true, TreeNodeRecursion::Continue),
             None => Transformed::no(node),
@@ -69,12 +69,31 @@ pub(super) async fn by_measured_sizes(
     columns.optimize(replaced.data, state, |_, _| {}).map(Some)
 }
 
+/// Whether two plans are the same, and read the same tables: DataFusion compares scans by name alone.
+fn is_same(a: &LogicalPlan, b: &LogicalPlan) -> bool {
+    let sources = |plan: &LogicalPlan| -> Result<Vec<Arc<dyn TableSource>>> {
+        let mut found = Vec::new();
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                found.push(Arc::clone(&scan.source));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(found)
+    };
+    let read_the_same = || -> Result<bool> {
+        let (a, b) = (sources(a)?, sources(b)?);
+        Ok(a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| Arc::ptr_eq(a, b)))
+    };
+    a == b && read_the_same().unwrap_or(false)
+}
+
 /// The topmost joins of all groups of joins, from the outside to the inside.
 fn roots(plan: &LogicalPlan) -> Result<Vec<LogicalPlan>> {
     let mut found: Vec<LogicalPlan> = Vec::new();
     let mut inside: Vec<LogicalPlan> = Vec::new();
     plan.apply_with_subqueries(|node| {
-        if graph::is_inner_join(node) && !inside.contains(node) {
+        if graph::is_inner_join(node) && !inside.iter().any(|join| is_same(join, node)) {
             inside.extend(graph::joins_below(node).cloned());
             found.push(node.clone());
         }
@@ -107,9 +126,11 @@ async fn better(
     }
     let mut relations: Vec<Relation> = Vec::with_capacity(inputs.len());
     for input in inputs {
-        let planned = inner.create_physical_plan(input, state as &dyn Session).await?;
-        // Without a size there is nothing to go by.
-        let Some(relation) = relation(input, planned.as_ref())? else { return Ok(None) };
+        // An input that does not plan by itself, or whose size is not known: then there is nothing to go by.
+        let Ok(planned) = inner.create_physical_plan(input, state as &dyn Session).await else {
+            return Ok(None);
+        };
+        let Ok(Some(relation)) = relation(input, planned.as_ref()) else { return Ok(None) };
         relations.push(relation);
     }
     let written = graph.written_cost(&relations);
