@@ -156,7 +156,7 @@ async fn a_self_join_scans_one_snapshot_twice() {
     assert_plan!(plan(&session, "SELECT a.id, b.id FROM sold a JOIN sold b ON a.id = b.k").await, @r"
     HashJoinExec: mode=CollectLeft, join_type=Inner, on=[(id@0, k@1)], projection=[id@0, id@1]
       DataSourceExec: file_groups={1 group: [[sold/00000]]}, projection=[id], file_type=parquet
-      DataSourceExec: file_groups={1 group: [[sold/00000]]}, projection=[id, k], file_type=parquet, predicate=DynamicFilter [ empty ], dynamic_rg_pruning=eligible
+      DataSourceExec: file_groups={1 group: [[sold/00000]]}, projection=[id, k], file_type=parquet
     ");
 }
 

@@ -85,14 +85,14 @@ async fn pages_that_cannot_be_decoded_are_damage() {
     let config = config().set_usize("datafusion.execution.parquet.data_page_row_count_limit", 1_000);
     let store = format!("file://{}", folder.path().join("store").display());
     let session = Session::builder().with_config(config).with_store_url(&store).build().await.unwrap();
-    let sql = "CHECKPOINT many AS SELECT value AS k, md5(CAST(value AS VARCHAR)) AS t FROM generate_series(1, 300000)";
+    let sql = "CHECKPOINT many AS SELECT value AS k, md5(CAST(value AS VARCHAR)) AS t FROM generate_series(1, 900000)";
     run(&session, sql).await.unwrap();
     drop(session);
     let scene = Scene { folder };
     let file = scene.data_file();
     let good = fs::read(&file).unwrap();
-    assert!(good.len() > 2 << 20, "chunks of up to a megabyte are read whole");
-    let query = "SELECT count(*), min(t) FROM many WHERE k BETWEEN 50000 AND 150000";
+    assert!(good.len() > 10 << 20, "chunks of up to four megabytes are read whole");
+    let query = "SELECT count(*), min(t) FROM many WHERE k BETWEEN 50000 AND 650000";
     let mut undecodable = 0;
     for at in (4..good.len()).step_by(good.len() / 30) {
         let mut bytes = good.clone();
