@@ -1,6 +1,6 @@
 //! Content identity: whether two snapshots hold the same rows, whoever computed them.
 //!
-//! Each row is given a number of 128 bits, which depends on its values alone ([`rows`]). The numbers of rows without order are
+//! Each row is given a number of 128 bits, which depends on its values alone (`rows`). The numbers of rows without order are
 //! hashed with XXH3 and summed up, so that any order gives the same sum and a repeated row counts every time; beside that
 //! the numbers themselves are summed. Those of rows in order are hashed as one stream, with BLAKE3.
 //!
