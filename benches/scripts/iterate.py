@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Fifty rounds of a loop whose state is kept each round: Milepost beside DuckDB on disk and plain DataFusion.
 
-    cargo build --release -p milepost-benches --bin iterate
+    cargo build --release -p milepost-benches --example iterate
     pip install duckdb==2.0.0
     benches/scripts/iterate.py ITERATE [--loops pagerank,components] [--rounds 50] [--repeat 3] [--threads 2]
 
-ITERATE is the built program. It makes a graph of 100,000 nodes and 2 million edges first. In DuckDB each round makes a table from
+ITERATE is what that builds, target/release/examples/iterate. It makes a graph of 100,000 nodes and 2 million edges first. In DuckDB each round makes a table from
 the last one's and ends with its CHECKPOINT statement, in Milepost it makes a checkpoint (both sync), in DataFusion it writes a Parquet
 file (which nothing syncs). The engines take turns. Prints the seconds of all rounds, medians, and whether the last states agree.
 """

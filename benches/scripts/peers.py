@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writing a result and reading it back: Milepost beside DataFusion, DuckDB, Polars and Spark.
 
-    cargo build --release -p milepost-benches --bin case
+    cargo build --release -p milepost-benches --example case
     pip install duckdb==2.0.0 polars==2.1.0 [pyspark==4.3.0]
     benches/scripts/peers.py CASE TPCH [--rounds 5] [--cases wide,join,agg] [--only NAME,…] [--threads 2] [--json FILE]
 
-CASE is the built program, TPCH what `milepost datagen tpch --out TPCH` made. Each measurement is a process of its own and times
+CASE is what that builds, target/release/examples/case, TPCH what `milepost datagen tpch --out TPCH` made. Each measurement is a process of its own and times
 the statement alone: tables are named and engines started before the clock. The engines take turns, in another
 order each round. Prints medians, and the ratio of Milepost to the fastest of the others that write Parquet files.
 """
