@@ -1,84 +1,68 @@
 //! One measurement in a process of its own, so that its memory is its own: `benches/scripts/peers.py` starts it.
 //!
-//! ```sh
-//! case drain|copy|checkpoint|read --data TPCH --sql FILE.sql [--out PATH] [--durability none|fsync] [--rounds N]
-//! ```
-//!
-//! - `drain`: plain DataFusion runs the query and drops its rows.
-//! - `copy`: plain DataFusion writes them to the Parquet file `--out`.
-//! - `checkpoint`: Milepost makes them a checkpoint named `result` in the new store `--out`.
-//! - `read`: Milepost runs the query over the store `--out`, `--rounds` times.
-//!
 //! Prints one line of JSON: `ms`, the time of the statement without starting the program and naming the tables (a list for
-//! `read`), and `bytes`, what lies in `--out`. TPCH is what `milepost datagen tpch` makes.
+//! `read`), and `bytes`, what lies in `--out`. `case --help` tells the modes.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::{Parser, ValueEnum};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::*;
 use futures::StreamExt;
 use milepost::Session;
+use milepost_benches::{milliseconds, query};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const TABLES: [&str; 3] = ["lineitem", "orders", "customer"];
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
-    let ms = match arguments.mode.as_str() {
-        "drain" => vec![drain(&plain(&arguments.data).await?, &arguments.sql).await?],
-        "copy" => vec![copy(&arguments).await?],
-        "checkpoint" => vec![checkpoint(&arguments).await?],
-        "read" => read(&arguments).await?,
-        other => return Err(usage(format!("unknown mode {other}"))),
-    };
-    println!("{{\"ms\": {ms:?}, \"bytes\": {}}}", bytes_in(&arguments.out)?);
-    Ok(())
-}
-
+/// Runs one query over TPC-H tables and tells how long it takes.
+#[derive(Parser)]
 struct Arguments {
-    mode: String,
+    mode: Mode,
+    /// The tables, as `milepost datagen tpch` makes them.
+    #[arg(long, default_value = "")]
     data: PathBuf,
-    sql: String,
+    /// The file of the query.
+    #[arg(long)]
+    sql: PathBuf,
+    /// The file or the store that is written or read.
+    #[arg(long, default_value = "")]
     out: PathBuf,
+    /// When `checkpoint` calls its files written.
+    #[arg(long, default_value = "none")]
     durability: String,
+    /// How often `read` runs the query.
+    #[arg(long, default_value_t = 1)]
     rounds: usize,
 }
 
-impl Arguments {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mode = arguments.next().ok_or_else(|| usage("no mode".to_string()))?;
-        let mut parsed = Self {
-            mode,
-            data: PathBuf::new(),
-            sql: String::new(),
-            out: PathBuf::new(),
-            durability: "none".to_string(),
-            rounds: 1,
-        };
-        while let Some(option) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| usage(format!("{option} has no value")))?;
-            match option.as_str() {
-                "--data" => parsed.data = PathBuf::from(value),
-                "--sql" => parsed.sql = std::fs::read_to_string(value)?,
-                "--out" => parsed.out = PathBuf::from(value),
-                "--durability" => parsed.durability = value,
-                "--rounds" => {
-                    parsed.rounds =
-                        value.parse().map_err(|_| usage(format!("{value} is no number of rounds")))?;
-                }
-                other => return Err(usage(format!("unknown option {other}"))),
-            }
-        }
-        Ok(parsed)
-    }
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    /// Plain DataFusion runs the query and drops its rows.
+    Drain,
+    /// Plain DataFusion writes them to a Parquet file.
+    Copy,
+    /// Milepost makes them a checkpoint named `result` in a new store.
+    Checkpoint,
+    /// Milepost runs the query over a store.
+    Read,
 }
 
-fn usage(what: String) -> DataFusionError {
-    DataFusionError::Configuration(what)
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let sql = query(&arguments.sql)?;
+    let ms = match arguments.mode {
+        Mode::Drain => vec![drain(&plain(&arguments.data).await?, &sql).await?],
+        Mode::Copy => vec![copy(&arguments, &sql).await?],
+        Mode::Checkpoint => vec![checkpoint(&arguments, &sql).await?],
+        Mode::Read => read(&arguments, &sql).await?,
+    };
+    println!("{{\"ms\": {ms:?}, \"bytes\": {}}}", bytes_in(&arguments.out)?);
+    Ok(())
 }
 
 async fn plain(data: &Path) -> Result<SessionContext> {
@@ -115,9 +99,8 @@ async fn drain(context: &SessionContext, sql: &str) -> Result<f64> {
     Ok(milliseconds(began))
 }
 
-async fn copy(arguments: &Arguments) -> Result<f64> {
+async fn copy(arguments: &Arguments, sql: &str) -> Result<f64> {
     let context = plain(&arguments.data).await?;
-    let sql = uncommented(&arguments.sql);
     let sql = format!(
         "COPY ({sql}) TO '{}' STORED AS PARQUET OPTIONS (compression 'snappy')",
         arguments.out.display()
@@ -127,33 +110,24 @@ async fn copy(arguments: &Arguments) -> Result<f64> {
     Ok(milliseconds(began))
 }
 
-async fn checkpoint(arguments: &Arguments) -> Result<f64> {
+async fn checkpoint(arguments: &Arguments, sql: &str) -> Result<f64> {
     let session = Session::open(&arguments.out.display().to_string()).await?;
     register(session.context(), &arguments.data).await?;
     session.sql(&format!("SET milepost.durability = '{}'", arguments.durability)).await?.collect().await?;
-    let sql = uncommented(&arguments.sql);
     let began = Instant::now();
     session.sql(&format!("CHECKPOINT result AS {sql}")).await?.collect().await?;
     Ok(milliseconds(began))
 }
 
-async fn read(arguments: &Arguments) -> Result<Vec<f64>> {
+async fn read(arguments: &Arguments, sql: &str) -> Result<Vec<f64>> {
     let session = Session::open(&arguments.out.display().to_string()).await?;
     let mut times = Vec::with_capacity(arguments.rounds);
     for _ in 0..arguments.rounds {
         let began = Instant::now();
-        session.sql(&arguments.sql).await?.collect().await?;
+        session.sql(sql).await?.collect().await?;
         times.push(milliseconds(began));
     }
     Ok(times)
-}
-
-fn uncommented(sql: &str) -> String {
-    sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
-}
-
-fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1_000.0
 }
 
 /// The bytes of the Parquet files in a file or folder; none where there is nothing.

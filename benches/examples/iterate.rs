@@ -1,89 +1,90 @@
 //! A loop whose state is a checkpoint, in a process of its own: `benches/scripts/iterate.py` starts it.
 //!
-//! ```sh
-//! iterate graph --out GRAPH [--nodes 100000] [--edges 2000000]
-//! iterate checkpoint|parquet --graph GRAPH --loop pagerank|components --out PATH [--rounds 50] [--durability fsync|none]
-//! ```
-//!
-//! - `graph` writes the tables `nodes` and `links` as Parquet files.
-//! - `checkpoint`: Milepost makes the state a checkpoint each round, in the new store `--out`.
-//! - `parquet`: plain DataFusion writes it to a Parquet file each round and reads it back.
-//!
-//! Prints one line of JSON: `ms` of each round, `planning` of each round, and `check`, a sum over the last state.
+//! Prints one line of JSON: `ms` of each round, `planning` of each round, and `check`, a sum over the last
+//! state. `iterate --help` tells the modes.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::{Parser, ValueEnum};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::*;
 use milepost::Session;
+use milepost_benches::{milliseconds, query};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
-    match arguments.mode.as_str() {
-        "graph" => graph(&arguments).await,
-        "checkpoint" => print(checkpoint(&arguments).await?),
-        "parquet" => print(parquet(&arguments).await?),
-        other => Err(usage(format!("unknown mode {other}"))),
-    }
-}
-
+/// Runs a loop whose state is written each round, and tells how long each round takes.
+#[derive(Parser)]
 struct Arguments {
-    mode: String,
+    mode: Mode,
+    /// The folder of the graph.
+    #[arg(long, default_value = "")]
     graph: PathBuf,
-    looped: String,
+    /// What the loop computes.
+    #[arg(long = "loop", default_value = "pagerank")]
+    looped: Loop,
+    /// The store or folder that is written.
+    #[arg(long)]
     out: PathBuf,
+    #[arg(long, default_value_t = 50)]
     rounds: usize,
+    #[arg(long, default_value_t = 100_000)]
     nodes: u64,
+    #[arg(long, default_value_t = 2_000_000)]
     edges: u64,
+    /// When `checkpoint` calls its files written.
+    #[arg(long, default_value = "fsync")]
     durability: String,
 }
 
-impl Arguments {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mode = arguments.next().ok_or_else(|| usage("no mode".to_string()))?;
-        let mut parsed = Self {
-            mode,
-            graph: PathBuf::new(),
-            looped: String::new(),
-            out: PathBuf::new(),
-            rounds: 50,
-            nodes: 100_000,
-            edges: 2_000_000,
-            durability: "fsync".to_string(),
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    /// Writes the tables `nodes` and `links` as Parquet files.
+    Graph,
+    /// Milepost makes the state a checkpoint each round, in a new store.
+    Checkpoint,
+    /// Plain DataFusion writes it to a Parquet file each round and reads it back.
+    Parquet,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Loop {
+    Pagerank,
+    Components,
+}
+
+impl Loop {
+    /// The query of a part: `first` makes the state, `round` the next one.
+    fn sql(self, part: &str) -> Result<String> {
+        let looped = match self {
+            Self::Pagerank => "pagerank",
+            Self::Components => "components",
         };
-        while let Some(option) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| usage(format!("{option} has no value")))?;
-            let number = || value.parse().map_err(|_| usage(format!("{value} is no number")));
-            match option.as_str() {
-                "--graph" => parsed.graph = PathBuf::from(value),
-                "--loop" => parsed.looped = value,
-                "--out" => parsed.out = PathBuf::from(value),
-                "--rounds" => parsed.rounds = number()? as usize,
-                "--nodes" => parsed.nodes = number()?,
-                "--edges" => parsed.edges = number()?,
-                "--durability" => parsed.durability = value,
-                other => return Err(usage(format!("unknown option {other}"))),
-            }
-        }
-        Ok(parsed)
+        query(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("sql/{looped}_{part}.sql")))
     }
 
-    fn sql(&self, part: &str) -> Result<String> {
-        let file = format!("{}/sql/{}_{part}.sql", env!("CARGO_MANIFEST_DIR"), self.looped);
-        let text = std::fs::read_to_string(file)?;
-        Ok(text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n"))
+    /// A query whose answer tells a right last state from a wrong one.
+    fn check(self) -> String {
+        let column = match self {
+            Self::Pagerank => "rank",
+            Self::Components => "component",
+        };
+        format!("SELECT sum({column} * (node % 7 + 1)) FROM state")
     }
 }
 
-fn usage(what: String) -> DataFusionError {
-    DataFusionError::Configuration(what)
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.mode {
+        Mode::Graph => graph(&arguments).await,
+        Mode::Checkpoint => print(checkpoint(&arguments).await?),
+        Mode::Parquet => print(parquet(&arguments).await?),
+    }
 }
 
 struct Measured {
@@ -131,8 +132,8 @@ async fn checkpoint(arguments: &Arguments) -> Result<Measured> {
     let session = Session::open(&arguments.out.display().to_string()).await?;
     register(session.context(), &arguments.graph).await?;
     run(&session, &format!("SET milepost.durability = '{}'", arguments.durability)).await?;
-    run(&session, &format!("CHECKPOINT state AS {}", arguments.sql("first")?)).await?;
-    let round = arguments.sql("round")?;
+    run(&session, &format!("CHECKPOINT state AS {}", arguments.looped.sql("first")?)).await?;
+    let round = arguments.looped.sql("round")?;
     let (mut rounds, mut planning) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
         let began = Instant::now();
@@ -142,7 +143,7 @@ async fn checkpoint(arguments: &Arguments) -> Result<Measured> {
         run(&session, &format!("CHECKPOINT state AS {round}")).await?;
         rounds.push(milliseconds(began));
     }
-    let check = check(&session.sql(&check_sql(arguments)).await?.collect().await?)?;
+    let check = check(&session.sql(&arguments.looped.check()).await?.collect().await?)?;
     Ok(Measured { rounds, planning, check })
 }
 
@@ -154,7 +155,7 @@ async fn run(session: &Session, sql: &str) -> Result<()> {
 async fn parquet(arguments: &Arguments) -> Result<Measured> {
     let context = SessionContext::new();
     register(&context, &arguments.graph).await?;
-    let (first, round) = (arguments.sql("first")?, arguments.sql("round")?);
+    let (first, round) = (arguments.looped.sql("first")?, arguments.looped.sql("round")?);
     keep(&context, &first, &arguments.out, 0).await?;
     let (mut rounds, mut planning) = (Vec::new(), Vec::new());
     for number in 1..=arguments.rounds {
@@ -165,7 +166,7 @@ async fn parquet(arguments: &Arguments) -> Result<Measured> {
         keep(&context, &round, &arguments.out, number).await?;
         rounds.push(milliseconds(began));
     }
-    let check = check(&context.sql(&check_sql(arguments)).await?.collect().await?)?;
+    let check = check(&context.sql(&arguments.looped.check()).await?.collect().await?)?;
     Ok(Measured { rounds, planning, check })
 }
 
@@ -177,16 +178,9 @@ async fn keep(context: &SessionContext, sql: &str, out: &Path, round: usize) -> 
     context.register_parquet("state", &folder, ParquetReadOptions::default()).await
 }
 
-fn check_sql(arguments: &Arguments) -> String {
-    let column = if arguments.looped == "pagerank" { "rank" } else { "component" };
-    format!("SELECT sum({column} * (node % 7 + 1)) FROM state")
-}
-
 fn check(batches: &[datafusion::arrow::array::RecordBatch]) -> Result<String> {
-    let first = batches.first().ok_or_else(|| usage("the last state cannot be read".to_string()))?;
+    let first = batches
+        .first()
+        .ok_or_else(|| DataFusionError::Execution("the last state cannot be read".to_string()))?;
     Ok(array_value_to_string(first.column(0), 0)?)
-}
-
-fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1_000.0
 }

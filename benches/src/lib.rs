@@ -1,7 +1,7 @@
-//! What the benchmarks share: data that is generated once, and medians.
+//! What the benchmarks share: data that is generated once, queries from files, times.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use datafusion::error::Result;
 use milepost_tests::tpch::write_tables;
@@ -25,4 +25,18 @@ pub fn tpch(scale: f64) -> Result<PathBuf> {
 pub fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A query from a file, without its lines of comment, so that it can stand in parentheses.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn query(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file)?;
+    Ok(text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n"))
+}
+
+/// The milliseconds since then.
+pub fn milliseconds(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1_000.0
 }

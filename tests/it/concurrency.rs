@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use milepost::identity::{FunctionKind, FunctionVersions};
 use milepost::{Session, Store, StoreOptions};
-use milepost_store::{DiskStep, DiskWatcher};
+use milepost_store::DiskWatcher;
+use milepost_testkit::Syncs;
 
 use crate::support::{Action, Probe, checkpoint, config, number, open, run};
 
@@ -264,18 +265,6 @@ async fn a_reader_keeps_the_version_that_it_began_with() {
     assert_eq!(number(&reader, "SELECT count(*) FROM c").await, 2_000);
 }
 
-/// Counts how often the disk confirmed something.
-#[derive(Debug, Default)]
-struct Syncs(AtomicUsize);
-
-impl DiskWatcher for Syncs {
-    fn saw(&self, step: DiskStep) {
-        if matches!(step, DiskStep::SyncEnds(_)) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
 /// Two sessions of one process on one store: what one of them gives up, the other one keeps.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_durability_of_a_session_is_its_own() {
@@ -289,9 +278,9 @@ async fn the_durability_of_a_session_is_its_own() {
     run(&quick, "SET milepost.durability = 'none'").await.unwrap();
     run(&safe, "CHECKPOINT safe AS SELECT 0 AS n").await.unwrap();
     let synced = async |session: &Session, name: &str, round: i32| {
-        let before = syncs.0.load(Ordering::SeqCst);
+        let before = syncs.count();
         run(session, &format!("CHECKPOINT {name} AS SELECT {round} AS n")).await.unwrap();
-        syncs.0.load(Ordering::SeqCst) - before
+        syncs.count() - before
     };
     for round in 1..=3 {
         assert_eq!(synced(&quick, "quick", round).await, 0, "round {round}");

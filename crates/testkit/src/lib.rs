@@ -2,6 +2,7 @@
 //!
 //! - [`FaultStore`], [`StampedStore`] and [`ManualClock`]: an object store that fails on purpose, one whose times are the
 //!   test's, and a clock that stands still.
+//! - [`Syncs`]: counts what a disk confirms.
 //! - [`scenario`]: a script of commits, drops and reads, and what must be there after each of its steps.
 //! - [`crash`]: runs scripts against a process that ends at any request, and against faults at random.
 //! - [`power`]: runs scripts on a local disk whose power is cut.
@@ -21,6 +22,7 @@ pub mod scenario;
 pub mod soak;
 mod stamped;
 mod stop;
+mod syncs;
 mod upload;
 
 pub use clock::ManualClock;
@@ -29,3 +31,4 @@ pub use fault::{Call, FaultStore};
 pub use rule::{Fault, Operation, Rule};
 pub use stamped::StampedStore;
 pub use stop::Stop;
+pub use syncs::Syncs;

@@ -5,13 +5,15 @@ mod display;
 mod display_exec;
 mod hold;
 mod redefinitions;
+mod walk;
 
 pub use checkpoint::{Checkpoint, NodeId};
 pub(crate) use checkpoint::{checkpoints_in, is_checkpoint};
 pub(crate) use display::CheckpointDisplay;
 pub(crate) use display_exec::DisplayPlanner;
-pub(crate) use hold::{any_node, hold_queries, is_held, release, released, released_queries};
+pub(crate) use hold::{hold_queries, is_held, release, released, released_queries};
 pub(crate) use redefinitions::keep_redefinitions;
+pub(crate) use walk::any_node;
 
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};

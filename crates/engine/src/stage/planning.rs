@@ -17,7 +17,7 @@ use super::work::Work;
 use crate::error::Error;
 use crate::identity::{Determinism, describe_change, identify};
 use crate::logical::release;
-use crate::resolve::ResolvedAlready;
+use crate::resolve::{ResolvedAlready, no_dynamic_filters};
 
 /// How often a stage plans anew when its sources change under it.
 const PLANNINGS: usize = 3;
@@ -157,10 +157,7 @@ fn kept_apart(mut state: SessionState) -> SessionState {
     let options = state.config_mut().options_mut();
     options.execution.enable_file_stream_work_stealing = false;
     options.optimizer.enable_round_robin_repartition = false;
-    options.optimizer.enable_dynamic_filter_pushdown = false;
-    options.optimizer.enable_join_dynamic_filter_pushdown = false;
-    options.optimizer.enable_topk_dynamic_filter_pushdown = false;
-    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    no_dynamic_filters(&mut options.optimizer);
     options.optimizer.hash_join_single_partition_threshold = BROADCAST_BYTES;
     options.optimizer.hash_join_single_partition_threshold_rows = BROADCAST_ROWS;
     // Two partitions at least, or there is no partial aggregation to keep.

@@ -134,7 +134,7 @@ impl UnitWriter {
         let filtered = self.bloom_filters.clone();
         let encodings = move |rows: &RecordBatch| {
             let properties = writer_properties(compression, &filtered).ok()?;
-            Some(choose(properties, rows, profile).build()).filter(|_| tells(rows))
+            tells(rows).then(|| choose(properties, rows, profile).build())
         };
         // What holds for any rows; the writer asks again at the first ones.
         let properties =

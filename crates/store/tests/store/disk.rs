@@ -3,12 +3,13 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path as FilePath;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use milepost_store::{DiskStep, DiskWatcher, Durability, DurableFileSystem, Store, StoreOptions, Version};
+use milepost_testkit::Syncs;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
@@ -323,17 +324,6 @@ async fn an_attempt_has_its_lock_although_a_collector_removed_its_directory() {
     assert!(lock.exists());
 }
 
-#[derive(Debug, Default)]
-struct Syncs(AtomicUsize);
-
-impl DiskWatcher for Syncs {
-    fn saw(&self, step: DiskStep) {
-        if matches!(step, DiskStep::SyncEnds(_)) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
 /// A statement that asks for no durability, between others of the same process that rely on it.
 #[tokio::test]
 async fn a_handle_without_durability_takes_none_from_others() {
@@ -344,9 +334,9 @@ async fn a_handle_without_durability_takes_none_from_others() {
     store.watch_disk(Arc::clone(&syncs) as Arc<dyn DiskWatcher>);
     let quick = store.with_durability(Durability::None);
     commit(&quick, "2", &[2]).await;
-    assert_eq!(syncs.0.load(Ordering::SeqCst), 0);
+    assert_eq!(syncs.count(), 0);
     let _ = store.drop_version(&name(), Version(1)).await.unwrap();
-    assert!(syncs.0.load(Ordering::SeqCst) > 0, "the drop is on disk");
+    assert!(syncs.count() > 0, "the drop is on disk");
 }
 
 /// Every later handle relies on it.
@@ -358,7 +348,7 @@ async fn the_identity_is_synced_also_without_durability() {
     let syncs = Arc::new(Syncs::default());
     store.watch_disk(Arc::clone(&syncs) as Arc<dyn DiskWatcher>);
     store.prepare_write().await.unwrap();
-    assert!(syncs.0.load(Ordering::SeqCst) > 0);
+    assert!(syncs.count() > 0);
 }
 
 #[tokio::test]

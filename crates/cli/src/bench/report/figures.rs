@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::html::{Column, figures, table, words};
-use super::words::{ratio, time};
+use super::words::{mode_figures, ratio, time};
 use crate::bench::mode::Mode;
 use crate::bench::statements::shortened;
 use crate::units::{bytes, count};
@@ -18,22 +18,7 @@ pub(super) fn modes(report: &Report) -> String {
         figures("written to the store"),
         figures("peak memory"),
     ];
-    let rows: Vec<Vec<String>> = report
-        .summary
-        .modes
-        .iter()
-        .map(|of| {
-            vec![
-                of.mode.word().to_string(),
-                time(of.time_ms.median),
-                time(of.time_ms.min),
-                time(of.time_ms.max),
-                ratio(of.ratio),
-                bytes(of.store_bytes),
-                of.peak_memory_bytes.map_or_else(|| "unknown".to_string(), bytes),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = report.summary.modes.iter().map(|of| mode_figures(of, "unknown")).collect();
     table("Time of the whole script by mode", &columns, &rows)
 }
 

@@ -1,7 +1,7 @@
 //! What the terminal shows.
 
 use super::Report;
-use super::words::{equal, kill, left_out, ratio, time, verdict};
+use super::words::{equal, kill, left_out, mode_figures, time, verdict};
 use crate::units::bytes;
 
 /// The figures of the modes and of the checkpoints, and what follows from them.
@@ -33,17 +33,7 @@ pub(in crate::bench) fn table(report: &Report) -> String {
 
 fn modes(report: &Report) -> Vec<Vec<String>> {
     let mut rows = vec![words(&["", "median", "min", "max", "against off", "written", "peak memory"])];
-    rows.extend(report.summary.modes.iter().map(|of| {
-        vec![
-            of.mode.word().to_string(),
-            time(of.time_ms.median),
-            time(of.time_ms.min),
-            time(of.time_ms.max),
-            ratio(of.ratio),
-            bytes(of.store_bytes),
-            of.peak_memory_bytes.map_or_else(|| "?".to_string(), bytes),
-        ]
-    }));
+    rows.extend(report.summary.modes.iter().map(|of| mode_figures(of, "?")));
     rows
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Report;
 use crate::bench::mode::Mode;
-use crate::units::{counted, seconds};
+use crate::bench::summary::ModeFigures;
+use crate::units::{bytes, counted, seconds};
 
 /// A time with its unit: fine where it is short.
 pub(super) fn time(ms: f64) -> String {
@@ -31,6 +32,20 @@ fn share(ratio: f64) -> String {
     } else {
         format!("{:.0}% of the time", ratio * 100.0)
     }
+}
+
+/// What a mode took: its name, the median, the shortest and the longest time, the ratio to no checkpoints, the bytes written to the
+/// store, and the most memory, or `unknown`.
+pub(super) fn mode_figures(of: &ModeFigures, unknown: &str) -> Vec<String> {
+    vec![
+        of.mode.word().to_string(),
+        time(of.time_ms.median),
+        time(of.time_ms.min),
+        time(of.time_ms.max),
+        ratio(of.ratio),
+        bytes(of.store_bytes),
+        of.peak_memory_bytes.map_or_else(|| unknown.to_string(), bytes),
+    ]
 }
 
 /// What the benchmark says in the end, in sentences.

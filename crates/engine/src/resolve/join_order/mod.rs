@@ -30,6 +30,8 @@ use datafusion::optimizer::optimize_projections::OptimizeProjections;
 
 use self::estimate::{Relation, relation};
 use self::graph::JoinGraph;
+use crate::config::JoinOrder;
+use crate::context::settings;
 use crate::logical::{CheckpointDisplay, any_node};
 use crate::scan::snapshots_in;
 
@@ -40,13 +42,15 @@ const GAIN: f64 = 2.0;
 const MOST: usize = 24;
 
 /// `plan`, an optimised one, with the inner joins above snapshots in the order that measured sizes suggest; `None` if it is in that
-/// order already. `inner` plans
-/// the joins' inputs, whose statistics tell their sizes.
+/// order already, or if the session does not ask for it. `inner` plans the joins' inputs, whose statistics tell their sizes.
 pub(super) async fn by_measured_sizes(
     plan: &LogicalPlan,
     state: &SessionState,
     inner: &Arc<dyn QueryPlanner + Send + Sync>,
 ) -> Result<Option<LogicalPlan>> {
+    if settings(state).join_order == JoinOrder::Written {
+        return Ok(None);
+    }
     let mut reordered: Vec<(LogicalPlan, LogicalPlan)> = Vec::new();
     for root in roots(plan)? {
         if let Some(better) = better(&root, state, inner).await? {
