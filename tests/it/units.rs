@@ -9,9 +9,9 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::exec_err;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
-use milepost::Session;
 use milepost::identity::{FunctionKind, FunctionVersions};
 use milepost::maintenance::VerifyOptions;
+use milepost::{CheckpointName, Session};
 
 use crate::support::{ANY_ORDER, assert_same, config, number, run, table};
 
@@ -101,7 +101,25 @@ async fn a_stage_that_stopped_goes_on_from_its_complete_units() {
         let expected = table(&second, query).await.unwrap();
         assert_same(&expected, &table(&second, "SELECT * FROM c").await.unwrap(), ANY_ORDER, query);
         assert_eq!(outcome(&second, &checkpoint).await.0, "reused");
+        distinct_counts_are_near(&second, query).await;
     }
+}
+
+/// The units have counted each for itself; what they share counts once. Within four standard errors of 6.5%.
+async fn distinct_counts_are_near(session: &Session, query: &str) {
+    let snapshot = session.store().newest(&CheckpointName::parse("c").unwrap()).await.unwrap().unwrap();
+    let manifest = &snapshot.manifest;
+    for (field, found) in manifest.schema.fields().iter().zip(&manifest.statistics) {
+        let truth = number(session, &format!("SELECT count(DISTINCT {}) FROM ({query})", field.name())).await;
+        let found = found.distinct.unwrap() as f64;
+        assert!(
+            (found - truth as f64).abs() <= 0.26 * truth as f64,
+            "{found} {} of {truth}: {query}",
+            field.name()
+        );
+    }
+    let files = manifest.files.iter().flat_map(|file| &file.statistics);
+    assert!(manifest.statistics.iter().chain(files).all(|column| column.sketch.is_none()), "merged for good");
 }
 
 /// What a dead attempt left is used as far as it is whole: units with a damaged receipt, and the states of an aggregation that

@@ -128,7 +128,9 @@ pub(crate) fn check_receipt(manifest: &Manifest, receipt: &Receipt) -> Result<()
         .filter(|file| file.unit == receipt.unit && layout::owner_of(&file.path) == Some(receipt.attempt))
         .collect();
     let same = named.len() == receipt.files.len()
-        && named.iter().all(|file| receipt.files.iter().any(|stored| stored == *file));
+        && named.iter().all(|file| {
+            receipt.files.iter().any(|stored| stored.clone().settled() == (*file).clone().settled())
+        });
     if same {
         return Ok(());
     }

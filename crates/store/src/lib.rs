@@ -59,6 +59,7 @@ pub mod snapshot;
 pub mod statistics;
 pub mod store;
 pub mod verify;
+mod words;
 
 pub use adopting::{Adoptable, choose_units};
 pub use attempt::{Attempt, AttemptRecord, AttemptSpec, UnitPlan};

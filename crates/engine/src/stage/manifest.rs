@@ -1,7 +1,7 @@
 //! The manifest of a finished stage: what its receipts add up to.
 
 use arrow::datatypes::SchemaRef;
-use milepost_store::{ContentId, ContentPart, DataFile, Manifest, Receipt, statistics};
+use milepost_store::{ColumnStatistics, ContentId, ContentPart, DataFile, Manifest, Receipt, statistics};
 
 use super::order::RowOrder;
 use super::progress::StageCounters;
@@ -23,6 +23,8 @@ impl Stage<'_> {
         let content = ContentId::combine(&schema, &order.columns, &parts);
         let columns =
             statistics::merge(schema.fields().len(), files.iter().map(|file| file.statistics.as_slice()));
+        let columns = columns.into_iter().map(ColumnStatistics::settled).collect();
+        let files: Vec<_> = files.into_iter().map(DataFile::settled).collect();
         Manifest {
             rows: files.iter().map(|file| file.rows).sum(),
             bytes: files.iter().map(|file| file.size).sum(),

@@ -35,6 +35,13 @@ pub struct DataFile {
 }
 
 impl DataFile {
+    /// The same as a manifest has it: without what receipts keep of its statistics so that they can be merged.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.statistics = self.statistics.into_iter().map(ColumnStatistics::settled).collect();
+        self
+    }
+
     /// Checks the file's last [`Self::footer_len`] bytes.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::Schema;
 
 use super::bounds::bounds_of;
+use super::distinct::DistinctSketch;
 use super::memory::array_memory_size;
 use super::{ColumnStatistics, StatValue};
 
@@ -16,6 +17,8 @@ pub struct StatisticsBuilder {
 #[derive(Debug)]
 struct Column {
     seen: ColumnStatistics,
+    /// Absent from the first value on that it cannot take.
+    sketch: Option<DistinctSketch>,
     min_lost: bool,
     max_lost: bool,
 }
@@ -24,7 +27,12 @@ impl StatisticsBuilder {
     /// Starts with no rows. Only the number of columns counts here.
     #[must_use]
     pub fn new(schema: &Schema) -> Self {
-        let column = || Column { seen: ColumnStatistics::empty(), min_lost: false, max_lost: false };
+        let column = || Column {
+            seen: ColumnStatistics::empty(),
+            sketch: Some(DistinctSketch::default()),
+            min_lost: false,
+            max_lost: false,
+        };
         Self { columns: schema.fields().iter().map(|_| column()).collect() }
     }
 
@@ -56,6 +64,7 @@ impl Column {
         };
         if !part.has_no_value() {
             part.distinct = None;
+            self.sketch.take_if(|sketch| !sketch.update(array));
             let (min, max) = self.bounds(array);
             self.min_lost |= min.is_none();
             self.max_lost |= max.is_none();
@@ -74,7 +83,11 @@ impl Column {
     }
 
     fn finish(self) -> ColumnStatistics {
-        self.seen
+        if self.seen.has_no_value() {
+            return self.seen;
+        }
+        let distinct = self.sketch.as_ref().map(|sketch| sketch.estimate().min(self.seen.values()));
+        ColumnStatistics { distinct, sketch: self.sketch, ..self.seen }
     }
 }
 
@@ -139,10 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn values_are_counted_once_and_nulls_not_at_all() {
+        let found = collect(&[
+            Arc::new(Int32Array::from(vec![Some(3), None, Some(3)])),
+            Arc::new(Int32Array::from(vec![Some(4), Some(3), None])),
+        ]);
+        assert_eq!(found.distinct, Some(2));
+        let nulls = collect(&[Arc::new(Int32Array::from(vec![None, None]))]);
+        assert_eq!((nulls.distinct, nulls.sketch), (Some(0), None));
+    }
+
+    #[test]
     fn a_type_without_order_has_counts_only() {
         let field = Arc::new(Field::new("x", arrow::datatypes::DataType::Int32, true));
         let inner: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
         let found = collect(&[Arc::new(StructArray::from(vec![(field, inner)]))]);
         assert_eq!((found.rows, found.null_count, found.min), (2, Some(0), None));
+        assert_eq!((found.distinct, found.sketch), (None, None));
     }
 }

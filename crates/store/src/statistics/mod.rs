@@ -2,12 +2,14 @@
 
 mod bounds;
 mod builder;
+mod distinct;
 mod memory;
 mod value;
 
 use serde::{Deserialize, Serialize};
 
 pub use builder::StatisticsBuilder;
+pub use distinct::DistinctSketch;
 pub use memory::array_memory_size;
 pub use value::{MAX_VALUE_BYTES, StatValue};
 
@@ -27,9 +29,12 @@ pub struct ColumnStatistics {
     /// A value that no non-null row is above. Absent if unknown, or if every row is null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<StatValue>,
-    /// How many different non-null values there are.
+    /// How many different non-null values there are: an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distinct: Option<u64>,
+    /// What `distinct` is estimated from, so that parts can be merged. Receipts have it; a manifest does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sketch: Option<DistinctSketch>,
     /// Size of the column in Arrow memory, in bytes: an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
@@ -47,6 +52,7 @@ impl ColumnStatistics {
             min: None,
             max: None,
             distinct: Some(0),
+            sketch: None,
             memory_bytes: Some(0),
             exact: true,
         }
@@ -63,20 +69,48 @@ impl ColumnStatistics {
         if self.rows == 0 {
             return other.clone();
         }
+        let rows = self.rows + other.rows;
+        let (distinct, sketch) = self.merge_distinct(other);
         Self {
-            rows: self.rows + other.rows,
+            rows,
             null_count: self.null_count.zip(other.null_count).map(|(a, b)| a + b),
             min: self.merge_bound(other, |s| s.min.as_ref(), std::cmp::Ordering::Less),
             max: self.merge_bound(other, |s| s.max.as_ref(), std::cmp::Ordering::Greater),
-            // Two parts may share values, so distinct counts add up only where one part has none.
-            distinct: match (self.has_no_value(), other.has_no_value()) {
-                (true, true) => Some(0),
-                (true, false) => other.distinct,
-                (false, true) => self.distinct,
-                (false, false) => None,
-            },
+            distinct,
+            sketch,
             memory_bytes: self.memory_bytes.zip(other.memory_bytes).map(|(a, b)| a + b),
             exact: self.exact && other.exact,
+        }
+    }
+
+    /// The same without what is only there to be merged.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self { sketch: None, ..self }
+    }
+
+    /// Two parts may share values, so where both have some, only their sketches tell.
+    fn merge_distinct(&self, other: &Self) -> (Option<u64>, Option<DistinctSketch>) {
+        match (self.has_no_value(), other.has_no_value()) {
+            (true, _) => (other.distinct, other.sketch.clone()),
+            (false, true) => (self.distinct, self.sketch.clone()),
+            (false, false) => {
+                let merged = self.sketch.as_ref().zip(other.sketch.as_ref()).map(|(a, b)| {
+                    let mut merged = a.clone();
+                    merged.merge(b);
+                    merged
+                });
+                let values = self.values().saturating_add(other.values());
+                (merged.as_ref().map(|sketch| sketch.estimate().min(values)), merged)
+            }
+        }
+    }
+
+    /// How many rows are not null, as far as is known.
+    const fn values(&self) -> u64 {
+        match self.null_count {
+            Some(nulls) => self.rows.saturating_sub(nulls),
+            None => self.rows,
         }
     }
 
@@ -118,7 +152,14 @@ pub fn merge<'a>(
         for (index, total) in whole.iter_mut().enumerate() {
             *total = match part.get(index) {
                 Some(column) => total.merge(column),
-                None => ColumnStatistics { null_count: None, min: None, max: None, ..total.clone() },
+                None => ColumnStatistics {
+                    null_count: None,
+                    min: None,
+                    max: None,
+                    distinct: None,
+                    sketch: None,
+                    ..total.clone()
+                },
             };
         }
     }
@@ -127,6 +168,10 @@ pub fn merge<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, RecordBatch};
+
     use super::*;
 
     fn ints(rows: u64, nulls: u64, bounds: Option<(i64, i64)>) -> ColumnStatistics {
@@ -136,6 +181,7 @@ mod tests {
             min: bounds.map(|b| StatValue::Int(b.0)),
             max: bounds.map(|b| StatValue::Int(b.1)),
             distinct: None,
+            sketch: None,
             memory_bytes: Some(rows * 8),
             exact: true,
         }
@@ -162,6 +208,29 @@ mod tests {
         assert_eq!(nulls.merge(&known).max, Some(StatValue::Int(9)));
         assert_eq!(known.merge(&ColumnStatistics::empty()), known);
         assert_eq!(ColumnStatistics::empty().merge(&known), known);
+    }
+
+    #[test]
+    fn values_that_parts_share_are_counted_once() {
+        let part = |values: std::ops::Range<i32>| {
+            let batch = RecordBatch::try_from_iter([(
+                "a",
+                Arc::new(Int32Array::from_iter_values(values)) as ArrayRef,
+            )]);
+            let batch = batch.unwrap();
+            let mut builder = StatisticsBuilder::new(&batch.schema());
+            builder.update(&batch);
+            builder.finish()
+        };
+        let parts = [part(0..600), part(400..1_000), part(0..1_000)];
+        let whole = merge(1, parts.iter().map(Vec::as_slice)).remove(0);
+        // Five standard errors.
+        assert!(whole.distinct.unwrap().abs_diff(1_000) < 325, "{whole:?}");
+        assert_eq!(whole.distinct, part(0..1_000).remove(0).distinct);
+        let unknown = merge(1, [parts[0].as_slice(), &[ints(3, 0, None)]]).remove(0);
+        assert_eq!((unknown.distinct, unknown.sketch), (None, None));
+        let unknown = merge(2, [parts[0].as_slice()]).remove(1);
+        assert_eq!(unknown.distinct, None, "a part without this column");
     }
 
     #[test]
