@@ -5,6 +5,7 @@ mod files;
 mod identity;
 mod reader;
 mod replace;
+mod selective;
 mod source;
 mod statistics;
 mod table;

@@ -20,7 +20,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::DisplayFormatType;
-use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
@@ -31,12 +31,14 @@ use object_store::path::Path;
 use parquet::errors::ParquetError;
 
 use super::reader::CheckedReaders;
+use super::selective::Selective;
 
 /// DataFusion's source of Parquet files over files of ours.
 #[derive(Clone)]
 pub(super) struct CheckedSource {
     inner: Arc<dyn FileSource>,
     readers: Arc<CheckedReaders>,
+    selective: Arc<Selective>,
 }
 
 impl CheckedSource {
@@ -44,11 +46,17 @@ impl CheckedSource {
     pub(super) fn new(source: ParquetSource, readers: CheckedReaders) -> Self {
         let readers = Arc::new(readers);
         let factory: Arc<dyn ParquetFileReaderFactory> = Arc::clone(&readers) as _;
-        Self { inner: Arc::new(source.with_parquet_file_reader_factory(factory)), readers }
+        let inner = Arc::new(source.with_parquet_file_reader_factory(factory));
+        Self { inner, readers, selective: Arc::default() }
+    }
+
+    /// The same source, which filters while it decodes where a filter asks for one value of a selective column.
+    pub(super) fn selective(self, selective: Selective) -> Self {
+        Self { selective: Arc::new(selective), ..self }
     }
 
     fn over(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
-        Arc::new(Self { inner, readers: Arc::clone(&self.readers) })
+        Arc::new(Self { inner, ..self.clone() })
     }
 }
 
@@ -109,9 +117,14 @@ impl FileSource for CheckedSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         options: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let pushed = self.inner.try_pushdown_filters(filters, options)?;
+        let mut options = options.clone();
+        options.execution.parquet.pushdown_filters |= self.selective.leave_few(&filters);
+        // A filter that the decoder cannot build for some file is left out there without a word: the plan filters once more what
+        // is left.
+        let above = vec![PushedDown::No; filters.len()];
+        let pushed = self.inner.try_pushdown_filters(filters, &options)?;
         let updated_node = pushed.updated_node.map(|inner| self.over(inner));
-        Ok(FilterPushdownPropagation { filters: pushed.filters, updated_node })
+        Ok(FilterPushdownPropagation { filters: above, updated_node })
     }
 
     fn try_pushdown_sort(

@@ -20,6 +20,7 @@ use milepost_store::{DataFile, Snapshot};
 
 use super::damage::{FilesOf, ReadBy, damaged};
 use super::reader::CheckedReaders;
+use super::selective::Selective;
 use super::source::CheckedSource;
 use super::statistics;
 use crate::context::{Home, settings};
@@ -135,7 +136,8 @@ impl TableProvider for SnapshotTable {
         let snapshot = Box::new(self.snapshot.clone());
         let of = FilesOf::Snapshot { snapshot, by: self.by, on_damage: config.on_damage };
         let readers = CheckedReaders::new(&self.home, of, &self.snapshot.manifest.files);
-        let source = CheckedSource::new(source, readers);
+        let source = CheckedSource::new(source, readers)
+            .selective(Selective::of(&self.snapshot.manifest, &self.schema));
         // A declared partitioning keeps the optimizer from cutting a sequence into ranges that are read side by side.
         let partitioning =
             self.snapshot.manifest.sequence.then(|| Partitioning::UnknownPartitioning(groups.len()));
