@@ -275,13 +275,24 @@ pub enum Error {
         /// The number of the first finished COPY or INSERT from there on.
         finished: u64,
     },
-    /// A step that is done again for a new session read a version that is gone.
+    /// A step reads a version that an earlier step of the run made or found, and that is gone.
     #[error(
-        "the version of checkpoint '{name}' that this step read when it ran first is gone, so the session cannot be made again: begin a new run with --restart"
+        "the version of checkpoint '{name}' that this run has made or read before is gone, so that it cannot go on with the same rows: begin a new run with --restart"
     )]
     JobVersionGone {
         /// The checkpoint.
         name: String,
+    },
+    /// A step goes on from a version that a text made which the script does not have any more.
+    #[error(
+        "this step goes on from checkpoint '{name}', whose version {version} this run has made under a text that was edited since: \
+         take it back with DROP CHECKPOINT {name} VERSION {version}, or begin a new run with --restart"
+    )]
+    JobWentOn {
+        /// The checkpoint.
+        name: String,
+        /// Its newest version.
+        version: u64,
     },
 }
 

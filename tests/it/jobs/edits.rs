@@ -7,7 +7,7 @@ use milepost::job::{JobOptions, JobScript, StepOutcome, Variables};
 use milepost::{Error, Session};
 
 use super::support::{Death, dies, process, process_of, process_with, through};
-use crate::support::{number, value};
+use crate::support::{number, run, value};
 
 #[tokio::test]
 async fn an_edited_script_runs_from_its_first_edit() {
@@ -127,6 +127,71 @@ async fn a_finished_sink_can_be_taken_out() {
     dies(dir.path(), &text(&copy), Death::Before(4)).await;
     let (host, _) = through(dir.path(), &text("")).await;
     assert_eq!((host.passed().as_str(), host.outcomes()[1]), ("srr", StepOutcome::Reused));
+}
+
+/// What the text before the edit has made under the same name is neither read nor left on top.
+#[tokio::test]
+async fn an_edit_takes_back_what_the_text_before_it_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |rest: &str| format!("CHECKPOINT h AS SELECT 1 AS v; {rest} SELECT 9");
+    dies(dir.path(), &text("CHECKPOINT h AS SELECT 2 AS v;"), Death::Before(3)).await;
+    let out = dir.path().join("out.csv");
+    let copy = format!("COPY (SELECT v FROM h) TO '{}';", out.display());
+    let (_, session) = through(dir.path(), &text(&copy)).await;
+    assert_eq!(std::fs::read_to_string(out).unwrap().trim(), "v\n1");
+    assert_eq!(number(&session, "SELECT v FROM h").await, 1, "it is the newest for everybody");
+}
+
+/// The same through steps that build on each other, with deaths before and after the edit.
+#[tokio::test]
+async fn an_edit_in_the_middle_of_a_chain_is_as_a_new_run() {
+    let text = |factor: i32| {
+        format!(
+            "CHECKPOINT h AS SELECT 1 AS v; CHECKPOINT g AS SELECT v * {factor} AS v FROM h; \
+             CHECKPOINT h AS SELECT v + 1 AS v FROM g; SELECT 9"
+        )
+    };
+    for second in [Death::Never, Death::After(1), Death::Before(2), Death::After(2), Death::After(3)] {
+        let dir = tempfile::tempdir().unwrap();
+        dies(dir.path(), &text(10), Death::Before(4)).await;
+        if second != Death::Never {
+            dies(dir.path(), &text(100), second).await;
+        }
+        let (_, session) = through(dir.path(), &text(100)).await;
+        for (name, value) in [("g", 100), ("h", 101)] {
+            assert_eq!(number(&session, &format!("SELECT v FROM {name}")).await, value, "{name}, {second:?}");
+        }
+    }
+}
+
+/// A loop that was edited in its middle begins again from the last round that is not edited.
+#[tokio::test]
+async fn an_edited_round_builds_on_the_round_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |by: i32| {
+        format!(
+            "CHECKPOINT r AS SELECT 0 AS n; CHECKPOINT r AS SELECT n + 1 AS n FROM r; \
+             CHECKPOINT r AS SELECT n + {by} AS n FROM r; SELECT 9"
+        )
+    };
+    dies(dir.path(), &text(1), Death::Before(4)).await;
+    let (_, session) = through(dir.path(), &text(100)).await;
+    assert_eq!(number(&session, "SELECT n FROM r").await, 101);
+}
+
+/// Where nothing of the script made what a round builds on, nobody but the user can take the edited round back.
+#[tokio::test]
+async fn an_edited_first_round_says_what_is_in_its_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |by: i32| format!("CHECKPOINT r AS SELECT n + {by} AS n FROM r; SELECT 9");
+    let (_, session, _) = process(dir.path(), "CHECKPOINT r AS SELECT 5 AS n", Death::Never).await;
+    dies(dir.path(), &text(1), Death::Before(2)).await;
+    let (_, _, outcome) = process(dir.path(), &text(100), Death::Never).await;
+    let error = outcome.unwrap().unwrap_err().to_string();
+    assert!(error.contains("DROP CHECKPOINT r VERSION 2"), "{error}");
+    run(&session, "DROP CHECKPOINT r VERSION 2").await.unwrap();
+    let (_, session) = through(dir.path(), &text(100)).await;
+    assert_eq!(number(&session, "SELECT n FROM r").await, 105);
 }
 
 /// A script with `${day}` in it.

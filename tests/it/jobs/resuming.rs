@@ -203,3 +203,43 @@ async fn a_thousand_finished_steps_are_soon_skipped() {
     assert_eq!(host.passed().matches('s').count(), 900);
     assert_eq!(host.passed().chars().last(), Some('r'));
 }
+
+/// Somebody else commits under a name that the run has made: the run goes on with its own.
+#[tokio::test]
+async fn a_run_reads_what_it_has_made_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        "CHECKPOINT h AS SELECT 1 AS v; SELECT 7; CHECKPOINT g AS SELECT v * 10 AS v FROM h; SELECT v FROM h";
+    let (_, session, _) = process(dir.path(), text, Death::Before(2)).await;
+    run(&session, "CHECKPOINT h AS SELECT 7 AS v").await.unwrap();
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "srrr");
+    assert_eq!(number(&session, "SELECT v FROM g").await, 10);
+    assert_eq!(number(&session, "SELECT v FROM h").await, 7, "others read the newest");
+}
+
+/// A checkpoint inside of a query that is done again for the session, dropped by a step that is finished.
+#[tokio::test]
+async fn what_the_script_dropped_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CREATE TABLE t (v BIGINT); INSERT INTO t SELECT v FROM checkpoint((SELECT 5 AS v), 'inside');
+                DROP CHECKPOINT inside; SELECT 1; SELECT v FROM t";
+    dies(dir.path(), text, Death::Before(4)).await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!(host.passed(), "pprrr");
+    assert_eq!(number(&session, "SELECT count(*) FROM milepost.checkpoints").await, 0);
+}
+
+/// `CREATE TABLE AS` gives its rows in another order for every session. That is no other table.
+#[tokio::test]
+async fn a_table_that_is_made_again_is_the_same_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        "CREATE TABLE t AS SELECT value % 5000 AS k, count(*) AS n FROM generate_series(1, 20000) GROUP BY 1;
+                CHECKPOINT c AS SELECT n, count(*) AS m FROM t GROUP BY n; SELECT 1";
+    let (_, _) = through(dir.path(), text).await;
+    for _ in 0..3 {
+        let (host, _) = through(dir.path(), text).await;
+        assert_eq!(host.outcomes()[1], StepOutcome::Reused);
+    }
+}

@@ -11,7 +11,7 @@ use milepost_store::{CheckpointName, Snapshot};
 
 use crate::context::Milepost;
 use crate::error::{Error, store_error};
-use crate::job::AsOf;
+use crate::job::{AsOf, Stood};
 use crate::scan::{ReadBy, SnapshotTable, named_scan};
 
 #[derive(Debug)]
@@ -41,21 +41,21 @@ impl CheckpointSchema {
         }
     }
 
-    /// The version that a name stood for when a step of a job ran first. The step is done again now and must read the
-    /// same rows, so whether they are stale is not asked.
+    /// The version that a name stands for in a step of a job. One that is done again must read the same rows as before, so
+    /// whether these are stale is not asked.
     async fn as_it_was(&self, name: &CheckpointName, as_of: &AsOf) -> Result<Option<Arc<dyn TableProvider>>> {
         let home = &self.milepost.home;
         let Some(snapshot) = snapshot_as_of(&self.milepost, name, as_of).await? else { return Ok(None) };
         self.milepost.remember(name.as_str());
-        let by = if self.milepost.turn.keeps_names() { ReadBy::Name } else { ReadBy::Version };
+        let by = if as_of.is_of_the_version() { ReadBy::Version } else { ReadBy::Name };
         named_scan(SnapshotTable::new(home.clone(), snapshot, by)).map(Some)
     }
 }
 
-/// The version that a name stood for when a step of a job ran first; `None` if it stood for none.
+/// The version that a name stands for in a step of a job; `None` if it stands for none.
 ///
 /// # Errors
-/// [`Error::JobVersionGone`].
+/// [`Error::JobVersionGone`], [`Error::JobWentOn`].
 pub(crate) async fn snapshot_as_of(
     milepost: &Milepost,
     name: &CheckpointName,
@@ -63,13 +63,15 @@ pub(crate) async fn snapshot_as_of(
 ) -> Result<Option<Snapshot>> {
     let store = milepost.store();
     let live = store.live(name).await.map_err(store_error)?;
-    let found = match as_of.among(&live) {
-        Some(version) => store.snapshot(name, version).await.map_err(store_error)?,
-        None => None,
-    };
-    match found {
-        None if as_of.existed() => Err(Error::JobVersionGone { name: name.to_string() }.into()),
-        found => Ok(found),
+    let gone = || Error::JobVersionGone { name: name.to_string() };
+    match as_of.among(&live) {
+        Stood::For(version) => {
+            let found = store.snapshot(name, version).await.map_err(store_error)?;
+            found.map(Some).ok_or_else(|| gone().into())
+        }
+        Stood::ForNothing => Ok(None),
+        Stood::Gone => Err(gone().into()),
+        Stood::WentOn(version) => Err(Error::JobWentOn { name: name.to_string(), version: version.0 }.into()),
     }
 }
 

@@ -13,7 +13,9 @@
 //! 4. [`JobRunner::run`] goes through the steps. What changes the session alone is done again by every driver. What is
 //!    finished is skipped. A checkpoint that was dropped meanwhile is made again. The first edited statement ends the
 //!    skipping; where it would repeat a finished COPY or INSERT, nothing is run.
-//! 5. While a step runs, its commits carry its identity: a step commits once, whoever runs it and however often.
+//! 5. A name that an earlier step has made stands for what that step made, whatever others commit meanwhile, and whatever a text
+//!    made that the script does not have any more.
+//! 6. While a step runs, its commits carry its identity: a step commits once, whoever runs it and however often.
 //!
 //! Steps that make checkpoints count exactly once. COPY and INSERT into foreign tables may be repeated if their driver died
 //! in the middle: at least once.
@@ -53,6 +55,7 @@
 mod effect;
 mod heartbeat;
 mod plan;
+mod reads;
 mod report;
 mod runner;
 mod script;
@@ -60,8 +63,9 @@ mod turn;
 mod variables;
 
 pub use milepost_store::{Epoch, Holder, JobName, RunId, Sign, SnapshotRef, StepKind, StepOutcome};
+pub(crate) use reads::{AsOf, Stood};
 pub use report::{JobReport, StepHost, StepPassed, StepReport};
 pub use runner::{JobOptions, JobRunner, JobStart};
 pub use script::{JobScript, JobStep};
-pub(crate) use turn::{AsOf, Found, Turn};
+pub(crate) use turn::{Found, Turn};
 pub use variables::Variables;

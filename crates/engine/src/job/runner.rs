@@ -9,7 +9,7 @@ use milepost_store::{
     Sign, StartOptions, StartOutcome, StepKind, StepOutcome, StepRecord, StepTimes, Store,
 };
 
-use super::effect::{Effect, keeps_names};
+use super::effect::Effect;
 use super::heartbeat::Heartbeat;
 use super::plan::{Plan, Todo, refuse_repeated_sinks};
 use super::report::{JobReport, StepHost, StepPassed, StepReport};
@@ -159,13 +159,14 @@ impl JobRunner {
         let mut reports = Vec::with_capacity(steps.len());
         for (step, todo) in steps.iter().zip(plan.todo.clone()) {
             let report = match todo {
-                Todo::Skip(record) => StepReport::of_skipped(step, of, &record),
+                Todo::Skip(record) if !plan.brought_back(step) => StepReport::of_skipped(step, of, &record),
                 Todo::Replay => {
-                    let record = self.step(session, host, step, of, &plan).await?;
+                    let (record, found) = self.step(session, host, step, of, &plan).await?;
+                    plan.replayed(&found);
                     StepReport::of_run(step, of, StepPassed::Replayed, &record)
                 }
-                Todo::Run => {
-                    let record = self.step(session, host, step, of, &plan).await?;
+                Todo::Skip(_) | Todo::Run => {
+                    let (record, _) = self.step(session, host, step, of, &plan).await?;
                     plan.ran(&record);
                     self.recorded(self.driver.step(record.clone()).await?)?;
                     StepReport::of_run(step, of, StepPassed::Ran, &record)
@@ -177,7 +178,7 @@ impl JobRunner {
         Ok(reports)
     }
 
-    /// Runs one statement. One that was finished before reads checkpoints as it did first.
+    /// Runs one statement. Gives what the log keeps of it, and the snapshots that it made or found.
     async fn step<H: StepHost>(
         &self,
         session: &Session,
@@ -185,7 +186,7 @@ impl JobRunner {
         step: &JobStep,
         of: u64,
         plan: &Plan,
-    ) -> Result<StepRecord, Error> {
+    ) -> Result<(StepRecord, Vec<Found>), Error> {
         let kind = step.effect.kind_in(session).await;
         if matches!(kind, StepKind::Sink | StepKind::OtherEffect) {
             let begun = BegunStep { index: step.index, identity: step.identity, kind };
@@ -193,10 +194,8 @@ impl JobRunner {
         }
         let (clock, turn) = (session.store().clock(), &session.milepost().turn);
         let began = clock.ticks();
-        let run = self.run_id().to_string();
-        let again = (step.index < plan.finished).then(|| plan.again(run.clone(), step.index));
-        turn.begin_step(&run, step.index, step.identity, again, keeps_names(&step.statement.kind));
-        let ran = host.run(session, &self.as_it_can_run(step)).await;
+        turn.begin_step(step.identity, plan.reads(&self.script, step));
+        let ran = host.run(session, &self.as_it_can_run(step, plan)).await;
         let found = turn.end_step();
         let rows = ran.map_err(|source| Error::JobStep {
             number: step.number(),
@@ -207,14 +206,16 @@ impl JobRunner {
         })?;
         let elapsed = clock.ticks().saturating_sub(began);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Ok(record(step, kind, rows, elapsed_ms, &found))
+        Ok((record(step, kind, rows, elapsed_ms, &found), found))
     }
 
-    /// A DROP that an earlier driver began may have dropped already.
-    fn as_it_can_run(&self, step: &JobStep) -> JobStep {
+    /// A DROP that an earlier driver began or finished may have dropped already.
+    fn as_it_can_run(&self, step: &JobStep, plan: &Plan) -> JobStep {
         let mut step = step.clone();
         let begun = self.driver.interrupted().is_some_and(|begun| begun.identity == step.identity);
-        if begun && let StatementKind::Drop { if_exists, .. } = &mut step.statement.kind {
+        if (begun || plan.brought_back(&step))
+            && let StatementKind::Drop { if_exists, .. } = &mut step.statement.kind
+        {
             *if_exists = true;
         }
         step

@@ -1,7 +1,7 @@
 //! A script, statement by statement, with what tells each one from another.
 
 use datafusion::config::ConfigOptions;
-use milepost_store::{Digest, SnapshotRef, StepKind};
+use milepost_store::{CheckpointName, Digest, SnapshotRef, StepKind};
 
 use super::effect::{Effect, Prepared, reads_tables};
 use super::variables::Variables;
@@ -118,6 +118,28 @@ impl JobStep {
             StatementKind::Verify { .. } => "VERIFY CHECKPOINTS".to_string(),
             StatementKind::Vacuum { .. } => "VACUUM CHECKPOINTS".to_string(),
             StatementKind::Explain { create, .. } => format!("EXPLAIN CHECKPOINT {}", create.name),
+        }
+    }
+
+    /// The checkpoint that it makes, as far as its text tells.
+    pub(super) fn makes(&self) -> Option<&CheckpointName> {
+        match &self.statement.kind {
+            StatementKind::Checkpoint(create) => Some(&create.name),
+            StatementKind::Refresh { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it drops a checkpoint or a version of one.
+    pub(super) const fn drops_checkpoints(&self) -> bool {
+        matches!(self.effect, Effect::Drops(..))
+    }
+
+    /// The checkpoint all of whose versions it drops.
+    pub(super) const fn drops_all_of(&self) -> Option<&CheckpointName> {
+        match &self.effect {
+            Effect::Drops(name, None) => Some(name),
+            _ => None,
         }
     }
 

@@ -1,12 +1,14 @@
 //! What a session knows of the job whose steps it runs.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use milepost_store::{
-    CheckpointName, Digest, Fingerprint, LiveVersion, Origin, SnapshotRef, StepOutcome, StepTimes, Version,
+    CheckpointName, Digest, Fingerprint, Origin, SnapshotRef, StepOutcome, StepTimes, Version,
 };
 use parking_lot::{Mutex, RwLock};
+
+use super::reads::{AsOf, Reads, text_of};
 
 /// A driver's turn at a run, as its session sees it. Empty in a session outside of any job.
 #[derive(Debug, Default)]
@@ -15,8 +17,7 @@ pub(crate) struct Turn {
     pub(crate) goes_on: bool,
     step: Mutex<Option<CurrentStep>>,
     found: Mutex<Vec<Found>>,
-    again: RwLock<Option<Again>>,
-    keeps_names: AtomicBool,
+    reads: RwLock<Option<Arc<Reads>>>,
 }
 
 /// The step that runs now.
@@ -39,66 +40,12 @@ pub(crate) struct Found {
     pub(crate) times: Option<StepTimes>,
 }
 
-/// What is known of the versions that names stood for when a step ran first that is done again now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Again {
-    /// The version that the last finished step before it made or found.
-    pub(super) made: BTreeMap<CheckpointName, Version>,
-    /// The version that the first finished step from it on made or found.
-    pub(super) later: BTreeMap<CheckpointName, Version>,
-    /// The run, and the step's place in it.
-    pub(super) run: String,
-    pub(super) step: u64,
-}
-
-/// Which version a name stood for when a step ran first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AsOf {
-    made: Option<Version>,
-    later: Option<Version>,
-    run: String,
-    step: u64,
-}
-
-impl AsOf {
-    /// The version among those that are there, oldest first: the newest that an earlier step of the run made; else the newest
-    /// that stood there before the run came to make its own.
-    pub(crate) fn among(&self, live: &[LiveVersion]) -> Option<Version> {
-        let of_the_run = |live: &LiveVersion| {
-            live.origin.run.strip_prefix(&self.run).is_some_and(|rest| rest.starts_with('/'))
-        };
-        let earlier = |live: &LiveVersion| of_the_run(live) && live.origin.step < self.step;
-        let stood = |live: &&LiveVersion| match self.made {
-            Some(made) => live.version == made || (live.version > made && earlier(live)),
-            None => {
-                let is_later = of_the_run(live) && !earlier(live);
-                !is_later && self.later.is_none_or(|later| live.version <= later)
-            }
-        };
-        live.iter().rfind(stood).map(|live| live.version)
-    }
-
-    /// Whether the name was a checkpoint's then, as far as the run's own steps tell.
-    pub(crate) fn existed(&self) -> bool {
-        self.made.is_some() || self.later.is_some_and(|later| later > Version(1))
-    }
-}
-
 impl Turn {
     /// From here on, commits belong to this step.
-    pub(super) fn begin_step(
-        &self,
-        run: &str,
-        index: u64,
-        identity: Digest,
-        again: Option<Again>,
-        keeps_names: bool,
-    ) {
-        let identity = identity.hex();
-        let run = format!("{run}/{}", identity.get(..16).unwrap_or(&identity));
+    pub(super) fn begin_step(&self, identity: Digest, reads: Reads) {
+        let (run, index) = (format!("{}/{}", reads.run, text_of(identity)), reads.step);
         self.found.lock().clear();
-        *self.again.write() = again;
-        self.keeps_names.store(keeps_names, Ordering::Relaxed);
+        *self.reads.write() = Some(Arc::new(reads));
         *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new() });
     }
 
@@ -113,7 +60,7 @@ impl Turn {
     /// Ends the step. Gives the snapshots that it made or found, in order.
     pub(super) fn end_step(&self) -> Vec<Found> {
         *self.step.lock() = None;
-        *self.again.write() = None;
+        *self.reads.write() = None;
         std::mem::take(&mut self.found.lock())
     }
 
@@ -142,17 +89,17 @@ impl Turn {
         }
     }
 
-    /// Whether the current step reads no rows but keeps a plan, in which names go on to mean the newest version.
-    pub(crate) fn keeps_names(&self) -> bool {
-        self.keeps_names.load(Ordering::Relaxed)
+    /// Which version a name stands for in the current step of a job.
+    pub(crate) fn as_of(&self, name: &CheckpointName) -> Option<AsOf> {
+        let reads = self.reads.read();
+        Some(AsOf::new(Arc::clone(reads.as_ref()?), name.clone()))
     }
 
-    /// Which version a name stands for, where the current step is done again.
-    pub(crate) fn as_of(&self, name: &CheckpointName) -> Option<AsOf> {
-        let again = self.again.read();
-        let Again { made, later, run, step } = again.as_ref()?;
-        let (made, later) = (made.get(name).copied(), later.get(name).copied());
-        Some(AsOf { made, later, run: run.clone(), step: *step })
+    /// The version that the current step's own comes on top of, although the step has committed before.
+    pub(crate) fn over(&self, name: &CheckpointName) -> Option<Version> {
+        let reads = self.reads.read();
+        let reads = reads.as_ref().filter(|reads| reads.makes.as_ref() == Some(name))?;
+        reads.over
     }
 }
 
@@ -170,7 +117,8 @@ mod tests {
 
     /// The origins of three nodes of a step; the last two have one query over two sources.
     fn origins(turn: &Turn, step: &str) -> Vec<Origin> {
-        turn.begin_step("run", 3, Digest::of(step.as_bytes()), None, false);
+        let reads = Reads { run: "run".to_string(), step: 3, ..Reads::default() };
+        turn.begin_step(Digest::of(step.as_bytes()), reads);
         let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), Some(fingerprint(of))).unwrap());
         turn.end_step();
         origins.to_vec()

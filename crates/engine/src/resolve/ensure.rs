@@ -67,16 +67,20 @@ impl Resolver<'_> {
             let by_name = request.definition.is_some() || prepared.read_version.is_some();
             let query = (!by_name).then_some(prepared.identity.fingerprint);
             let origin = self.milepost.turn.origin(&prepared.name, query);
+            let over = self.milepost.turn.over(&prepared.name);
             let reusable = match &prepared.verdict {
                 Verdict::Reuse(snapshot) => Some(snapshot.clone()),
-                Verdict::Write(_) => committed_before(request, &prepared, origin.as_ref()).await?,
+                Verdict::Write(_) => {
+                    let before = committed_before(request, &prepared, origin.as_ref()).await?;
+                    before.filter(|before| over.is_none_or(|over| before.version > over))
+                }
             };
             let ensured = match reusable {
                 Some(snapshot) if self.is_whole(request.home, &request.config, &snapshot).await? => {
                     reused(snapshot, started)
                 }
                 Some(_) => self.write(request, prepared, origin, true, started).await?,
-                None => self.write(request, prepared, origin, false, started).await?,
+                None => self.write(request, prepared, origin, over.is_some(), started).await?,
             };
             self.milepost.turn.found(ensured.for_the_job());
             self.outcomes.add(outcome_line(&ensured));
@@ -98,7 +102,7 @@ impl Resolver<'_> {
             let resolved = within.resolve_all(request.plan).await?;
             let prepared = Prepared::of(self, request, resolved).await?;
             looks += 1;
-            let replayed = self.milepost.turn.as_of(&prepared.name).is_some();
+            let replayed = self.milepost.turn.as_of(&prepared.name).is_some_and(|as_of| as_of.again());
             if !prepared.moved_on() || replayed || looks == LOOKS {
                 return Ok(prepared);
             }

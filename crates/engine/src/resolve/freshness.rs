@@ -274,7 +274,8 @@ pub(super) async fn to_refresh(resolver: &Resolver<'_>, plan: &LogicalPlan) -> R
     let judge = Judge::new(Arc::clone(&resolver.milepost), resolver.state);
     for snapshot in named_snapshots_in(plan)? {
         // A step of a job that is done again reads what it read first.
-        if resolver.is_making(&snapshot.name) || resolver.milepost.turn.as_of(&snapshot.name).is_some() {
+        let as_of = resolver.milepost.turn.as_of(&snapshot.name);
+        if resolver.is_making(&snapshot.name) || as_of.is_some_and(|as_of| as_of.again()) {
             continue;
         }
         let (name, version) = (snapshot.name.to_string(), snapshot.version.0);

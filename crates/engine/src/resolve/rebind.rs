@@ -18,7 +18,7 @@ pub(super) async fn read_newest(resolver: &Resolver<'_>, plan: &LogicalPlan) -> 
     let mut moved = Vec::new();
     for planned in named_snapshots_in(plan)? {
         let meant = match milepost.turn.as_of(&planned.name) {
-            // A step of a job that is done again reads what it read first.
+            // A step of a job reads what the steps before it have made.
             Some(as_of) => snapshot_as_of(milepost, &planned.name, &as_of).await?,
             None => store.newest(&planned.name).await.map_err(store_error)?,
         };
