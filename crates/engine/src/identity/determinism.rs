@@ -76,6 +76,26 @@ pub fn determinism(
     Ok(found)
 }
 
+/// The function of a plan that tells where a source's rows lie, which no version of a source says.
+///
+/// # Errors
+/// DataFusion cannot walk the plan.
+pub(crate) fn tells_where_rows_lie(plan: &LogicalPlan) -> Result<Option<String>> {
+    const THEY_DO: [&str; 2] = ["input_file_name", "file_row_index"];
+    let mut found = None;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let name = function_of(expr).map(|function| function.name().to_string());
+                let name = name.filter(|name| THEY_DO.contains(&name.as_str()));
+                found = found.take().or(name);
+                Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })
+    })?;
+    Ok(found)
+}
+
 fn visit(
     expr: &Expr,
     config: &ConfigOptions,

@@ -10,7 +10,7 @@ use milepost_store::ids::{Fingerprint, Signature};
 use milepost_store::manifest::{Identity, PlanPart, SourceVersion};
 
 use super::canonical::{self, Encoder, PlanContext};
-use super::determinism::{Determinism, determinism};
+use super::determinism::{Determinism, determinism, tells_where_rows_lie};
 use super::error::Result;
 use super::extension::ExtensionRegistry;
 use super::functions::FunctionVersions;
@@ -136,7 +136,9 @@ fn of_leaves(
     let canonical = canonical::encode_plan(plan, &context)?;
     let determinism = determinism(plan, config, &registries.functions)?;
     let settings = settings::recorded(config);
-    let why_not_reusable = canonical.unknown.into_iter().next().or_else(|| leaves.why_unknown());
+    let unknown = canonical.unknown.into_iter().next().or_else(|| leaves.why_unknown());
+    let where_they_lie = tells_where_rows_lie(plan)?.map(|name| format!("{name}() tells where rows lie"));
+    let why_not_reusable = unknown.or(where_they_lie);
 
     let mut out = Encoder::new();
     out.bytes(canonical.fingerprint.as_bytes());

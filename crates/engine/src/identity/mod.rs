@@ -38,6 +38,7 @@ pub mod source_version;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use determinism::tells_where_rows_lie;
 pub use determinism::{Determinism, determinism};
 pub use error::{Error, Result};
 pub use explain::describe_plan_change;

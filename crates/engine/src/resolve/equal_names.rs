@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use datafusion::catalog::Session;
 use datafusion::common::Result;
+use datafusion::common::config::OptimizerOptions;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
 /// The physical plan that `planner` makes, without dynamic filters where they could meet two columns of one name.
-pub(super) async fn plan_safely(
+pub(super) async fn plan_by_names(
     planner: &Arc<dyn QueryPlanner + Send + Sync>,
     plan: &LogicalPlan,
     session: &dyn Session,
@@ -46,12 +47,16 @@ fn has_filters(session: &dyn Session) -> bool {
 
 fn without_filters(state: &SessionState) -> SessionState {
     let mut state = state.clone();
-    let options = &mut state.config_mut().options_mut().optimizer;
+    no_dynamic_filters(&mut state.config_mut().options_mut().optimizer);
+    state
+}
+
+/// Switches DataFusion's dynamic filters off, each by its own setting: the common one does so only where it is set by name.
+pub(crate) const fn no_dynamic_filters(options: &mut OptimizerOptions) {
     options.enable_dynamic_filter_pushdown = false;
     options.enable_join_dynamic_filter_pushdown = false;
     options.enable_topk_dynamic_filter_pushdown = false;
     options.enable_aggregate_dynamic_filter_pushdown = false;
-    state
 }
 
 /// Whether some node of the plan gives two columns of one name.

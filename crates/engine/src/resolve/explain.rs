@@ -16,15 +16,15 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use futures::future::BoxFuture;
 use milepost_store::Snapshot;
 
-use super::equal_names::plan_safely;
 use super::freshness::{Freshness, Judge, to_refresh};
 use super::join_order::by_measured_sizes;
-use super::planner::{optimise, optimise_analysed};
+use super::planner::{optimise, optimise_again, optimise_analysed};
 use super::prepare::{Prepared, Request, Verdict};
 use super::rebind::read_newest;
 use super::resolver::{Mode, Resolved, Resolver, replace};
+use super::safely::plan_safely;
 use super::serve::serve;
-use crate::config::{JoinOrder, OnStale};
+use crate::config::OnStale;
 use crate::context::{Milepost, settings};
 use crate::logical::{Checkpoint, CheckpointDisplay, DisplayPlanner, checkpoints_in, released_queries};
 use crate::scan::{SnapshotTable, named_snapshots_in, scan_as, snapshots_in};
@@ -77,13 +77,11 @@ pub(super) async fn explained(
     let served = if is_held { serve(&resolver, &shown, display_served).await? } else { None };
     let plan = match served {
         Some(analysed) => optimise_analysed(state, analysed)?,
-        None => optimise(state, &shown)?,
+        None if is_held => optimise(state, &shown)?,
+        None => optimise_again(state, &shown)?,
     };
     let planner: Arc<dyn QueryPlanner + Send + Sync> = Arc::new(ShownPlanner);
-    let plan = match settings(state).join_order {
-        JoinOrder::Measured => by_measured_sizes(&plan, state, &planner).await?.unwrap_or(plan),
-        JoinOrder::Written => plan,
-    };
+    let plan = by_measured_sizes(&plan, state, &planner).await?.unwrap_or(plan);
     let explain = Explain { plan: Arc::new(plan), ..explain.clone() };
     plan_safely(&planner, &LogicalPlan::Explain(explain), state).await
 }

@@ -12,14 +12,17 @@ mod equal_names;
 mod explain;
 mod freshness;
 mod join_order;
+mod ordered_scans;
 mod outcomes;
 mod planner;
 mod prepare;
 mod rebind;
 mod resolver;
+mod safely;
 mod serve;
 
 pub(crate) use ensure::{Ensured, Ran};
+pub(crate) use equal_names::no_dynamic_filters;
 pub(crate) use explain::explain_checkpoint;
 pub(crate) use freshness::{Freshness, Judge, freshness, refresh};
 pub(crate) use outcomes::outcome_line;

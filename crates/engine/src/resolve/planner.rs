@@ -14,13 +14,12 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::equal_names::plan_safely;
 use super::explain::explained;
 use super::join_order::by_measured_sizes;
 use super::resolver::{Mode, Resolver};
+use super::safely::plan_safely;
 use super::serve::serve;
-use crate::config::JoinOrder;
-use crate::context::{Milepost, settings};
+use crate::context::Milepost;
 use crate::error::Error;
 use crate::logical::{any_node, is_checkpoint, is_held, released, released_queries};
 use crate::scan::SnapshotTable;
@@ -38,11 +37,8 @@ impl MilepostPlanner {
 }
 
 impl MilepostPlanner {
-    /// An optimised plan with its joins in another order, if the session asks for one and there is a better one.
+    /// An optimised plan with its joins in a better order; see [`by_measured_sizes`].
     async fn in_order(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Option<LogicalPlan>> {
-        if settings(session).join_order == JoinOrder::Written {
-            return Ok(None);
-        }
         match session.as_any().downcast_ref::<SessionState>() {
             Some(state) => Box::pin(by_measured_sizes(plan, state, &self.inner)).await,
             None => Ok(None),
@@ -79,7 +75,7 @@ impl QueryPlanner for MilepostPlanner {
         let optimised = match released_queries(logical_plan)? {
             Some(held) => Box::pin(looked_up(&resolver, &held)).await?,
             // Only now do filters, columns and limits reach the scans, and do measured counts decide about joins.
-            None => optimise(state, &resolver.resolve_all(logical_plan).await?)?,
+            None => optimise_again(state, &resolver.resolve_all(logical_plan).await?)?,
         };
         let ordered = self.in_order(&optimised, session).await?;
         let plan = plan_safely(&self.inner, ordered.as_ref().unwrap_or(&optimised), session).await?;
@@ -96,6 +92,14 @@ async fn looked_up(resolver: &Resolver<'_>, held: &LogicalPlan) -> Result<Logica
         Some(analysed) => optimise_analysed(resolver.state, analysed),
         None => optimise(resolver.state, &resolved),
     }
+}
+
+/// Optimises a plan that DataFusion has optimised before its checkpoints were replaced. Fields of structs were taken out of filters
+/// then; done a second time, columns lose their tables' names (DataFusion 55.2).
+pub(super) fn optimise_again(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let mut state = state.clone();
+    state.config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
+    optimise(&state, plan)
 }
 
 /// Optimises a plan as it stands.

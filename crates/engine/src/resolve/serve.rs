@@ -14,14 +14,14 @@
 use std::collections::BTreeMap;
 
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
 use milepost_store::{Signature, Snapshot, Which};
 
 use super::prepare::analyse;
 use super::resolver::Resolver;
 use crate::context::settings;
-use crate::identity::{Determinism, Shape, Spot, identify_all, outline};
+use crate::identity::{Determinism, Shape, Spot, identify_all, outline, tells_where_rows_lie};
 use crate::scan::scan_as;
 use crate::sql::is_closed;
 
@@ -60,6 +60,10 @@ pub(super) async fn serve(
     let spots = outline(&analysed)?;
     // Most statements of a shell read a table or the catalog, and need no look at the store.
     if !spots.iter().any(may_be_served) {
+        return Ok(None);
+    }
+    // It would tell where the snapshot's rows lie.
+    if tells_where_rows_lie(&analysed).map_err(DataFusionError::from)?.is_some() {
         return Ok(None);
     }
     let Some(offers) = Offers::of_the_store(resolver).await else { return Ok(None) };

@@ -19,7 +19,8 @@ use parking_lot::Mutex;
 use super::{SourceAnswer, SourceIdentity};
 use crate::identity::canonical::{Encoder, encode_constraints, encode_schema, encode_table_sorts};
 
-/// Identifies in-memory tables by their rows, in order.
+/// Identifies in-memory tables by their rows. Their order counts only where the table declares one: `CREATE TABLE AS` makes
+/// another one each time, and in SQL a table has none.
 ///
 /// The columns of a table never change in place, so a table that still holds the same columns is not hashed again.
 #[derive(Debug, Default)]
@@ -36,21 +37,23 @@ struct Known {
     schema: SchemaRef,
     columns: Vec<Weak<dyn Array>>,
     rows: Vec<usize>,
+    ordered: bool,
     content: ContentId,
 }
 
 impl Known {
-    fn new(schema: &SchemaRef, batches: &[RecordBatch], content: ContentId) -> Self {
+    fn new(schema: &SchemaRef, batches: &[RecordBatch], ordered: bool, content: ContentId) -> Self {
         let columns = batches.iter().flat_map(RecordBatch::columns).map(Arc::downgrade).collect();
         let rows = batches.iter().map(RecordBatch::num_rows).collect();
-        Self { schema: Arc::clone(schema), columns, rows, content }
+        Self { schema: Arc::clone(schema), columns, rows, ordered, content }
     }
 
-    fn holds(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> bool {
+    fn holds(&self, schema: &SchemaRef, batches: &[RecordBatch], ordered: bool) -> bool {
         let same = |(weak, column): (&Weak<dyn Array>, &ArrayRef)| {
             weak.as_ptr().cast::<()>() == Arc::as_ptr(column).cast::<()>()
         };
-        self.schema == *schema
+        self.ordered == ordered
+            && self.schema == *schema
             && self.rows.len() == batches.len()
             && self.rows.iter().zip(batches).all(|(rows, batch)| *rows == batch.num_rows())
             && self.columns.len() == batches.iter().map(RecordBatch::num_columns).sum::<usize>()
@@ -59,19 +62,24 @@ impl Known {
 }
 
 impl MemoryIdentity {
-    async fn content(&self, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<Option<ContentId>> {
-        let known =
-            self.known.lock().iter().find(|known| known.holds(schema, &batches)).map(|known| known.content);
+    async fn content(
+        &self,
+        schema: &SchemaRef,
+        batches: Vec<RecordBatch>,
+        ordered: bool,
+    ) -> Result<Option<ContentId>> {
+        let holds = |known: &&Known| known.holds(schema, &batches, ordered);
+        let known = self.known.lock().iter().find(holds).map(|known| known.content);
         if known.is_some() {
             return Ok(known);
         }
         let (types, rows) = (Arc::clone(schema), batches.clone());
-        let hashed = tokio::task::spawn_blocking(move || content(&types, &rows)).await;
+        let hashed = tokio::task::spawn_blocking(move || content(&types, &rows, ordered)).await;
         let hashed = hashed.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
         let content = hashed.map_err(|error| DataFusionError::External(Box::new(error)))?;
         if let Some(content) = content {
             let mut known = self.known.lock();
-            known.push_front(Known::new(schema, &batches, content));
+            known.push_front(Known::new(schema, &batches, ordered, content));
             known.truncate(REMEMBERED);
         }
         Ok(content)
@@ -103,7 +111,7 @@ impl SourceIdentity for MemoryIdentity {
         let orders = table.sort_order.lock().clone();
         encode_table_sorts(&orders, &schema, state.config_options(), &mut out)?;
 
-        let content = self.content(&schema, batches).await?;
+        let content = self.content(&schema, batches, !orders.is_empty()).await?;
         let note = content
             .is_none()
             .then(|| format!("the columns of table {name} have types that cannot be hashed"));
@@ -118,9 +126,13 @@ impl SourceIdentity for MemoryIdentity {
     }
 }
 
-/// Hashes rows by their values and in their order; batch boundaries and the layout of buffers do not matter.
-fn content(schema: &Schema, batches: &[RecordBatch]) -> milepost_store::Result<Option<ContentId>> {
-    let mut hasher = ContentHasher::new(schema, true)?;
+/// Hashes rows by their values; batch boundaries and the layout of buffers do not matter.
+fn content(
+    schema: &Schema,
+    batches: &[RecordBatch],
+    ordered: bool,
+) -> milepost_store::Result<Option<ContentId>> {
+    let mut hasher = ContentHasher::new(schema, ordered)?;
     for batch in batches {
         hasher.update(batch)?;
     }
