@@ -1,4 +1,4 @@
-//! Faults at random: refused requests, lost replies, late arrivals, wrong "already exists", and ends of processes.
+//! Faults at random: refused requests, lost replies, late arrivals, wrong "already exists", full disks, and ends of processes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,5 +71,10 @@ fn misbehave(faults: &FaultStore, numbers: &mut StdRng) {
     if numbers.random_bool(0.3) {
         let rule = Rule::on(Operation::Put, Fault::ArriveLate).path("/log/");
         faults.add(rule.skip(numbers.random_range(0..4)).times(numbers.random_range(1..9)));
+    }
+    if numbers.random_bool(0.2) {
+        let operation = [Operation::Put, Operation::PutPart, Operation::Complete][numbers.random_range(0..3)];
+        let rule = Rule::on(operation, Fault::FillDisk);
+        faults.add(rule.skip(numbers.random_range(0..40)).times(numbers.random_range(1..20)));
     }
 }

@@ -3,10 +3,11 @@
 use milepost_store::{CheckpointEntry, Snapshot, Store};
 
 use super::expected::Expected;
+use super::job::finished_steps;
 use super::snapshot::{NAMES, checkpoint, content_rows, read_rows};
 use crate::failure::Failure;
 
-/// Reads everything: live versions, every row and every byte of each, the newest, and the log's history.
+/// Reads everything: live versions, every row and every byte of each, the newest, the log's history, and the job.
 ///
 /// # Errors
 /// [`Failure::Broken`] if that is none of the states that are `allowed`, or if versions do not rise; the store's own
@@ -16,13 +17,15 @@ pub async fn check(store: &Store, allowed: &[Expected]) -> Result<(), Failure> {
     for name in 0..NAMES.len() {
         found.push(look(store, name).await?);
     }
+    let steps = finished_steps(store).await?;
     let matches = |expected: &Expected| {
-        found.iter().enumerate().all(|(name, live)| *live == rows_of(expected.live(name)))
+        (0..expected.job_steps()).eq(steps.iter().copied())
+            && found.iter().enumerate().all(|(name, live)| *live == rows_of(expected.live(name)))
     };
     if allowed.iter().any(matches) {
         return Ok(());
     }
-    Failure::broken(format!("there is {found:?}, allowed are {allowed:?}"))
+    Failure::broken(format!("there is {found:?} with the steps {steps:?}, allowed are {allowed:?}"))
 }
 
 type Live = Vec<(u64, Vec<i64>)>;

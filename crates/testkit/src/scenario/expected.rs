@@ -7,6 +7,8 @@ use super::snapshot::NAMES;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     names: [History; NAMES.len()],
+    /// How many steps of the job are finished.
+    job_steps: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,10 +25,13 @@ impl Expected {
     pub fn after(&self, step: &Step) -> Self {
         let mut next = self.clone();
         match *step {
-            Step::Commit { name, content } => next.names[name].commit(content),
+            Step::Commit { name, content } | Step::Resume { name, content } => {
+                next.names[name].commit(content)
+            }
             Step::DropVersion { name, version } => next.names[name].live.retain(|live| live.0 != version),
             Step::DropAll { name } => next.names[name].live.clear(),
-            Step::Abandon { .. } | Step::Read { .. } => {}
+            Step::JobStep => next.job_steps += 1,
+            Step::Abandon { .. } | Step::Collect | Step::Read { .. } => {}
         }
         next
     }
@@ -35,6 +40,12 @@ impl Expected {
     #[must_use]
     pub fn live(&self, name: usize) -> &[(u64, usize)] {
         &self.names[name].live
+    }
+
+    /// How many steps of the job are finished.
+    #[must_use]
+    pub const fn job_steps(&self) -> u64 {
+        self.job_steps
     }
 
     /// The last version that a checkpoint ever had.

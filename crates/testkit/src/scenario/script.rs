@@ -1,12 +1,18 @@
 //! What a process does, step by step.
 
-use milepost_store::{CommitDraft, CommitOutcome, Snapshot, Store, Version};
+use std::time::Duration;
+
+use milepost_store::{
+    Attempt, CommitDraft, CommitOutcome, Error, GcOptions, Manifest, Snapshot, Store, Version,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::expected::Expected;
+use super::job::job_step;
 use super::snapshot::{
-    CONTENTS, NAMES, Unchanged, checkpoint, content_rows, newest_snapshot, read_rows, stage,
+    CONTENTS, NAMES, Unchanged, checkpoint, content_rows, leave_units, newest_snapshot, read_rows, stage,
+    stage_the_rest,
 };
 use crate::failure::Failure;
 
@@ -15,6 +21,13 @@ use crate::failure::Failure;
 pub enum Step {
     /// Begins, writes units and receipts, and commits.
     Commit {
+        /// The checkpoint.
+        name: usize,
+        /// Its rows.
+        content: usize,
+    },
+    /// Commits with units that a dead attempt has left: one begins and dies, another adopts what it wrote.
+    Resume {
         /// The checkpoint.
         name: usize,
         /// Its rows.
@@ -39,6 +52,10 @@ pub enum Step {
         /// The checkpoint.
         name: usize,
     },
+    /// Collects all garbage that there is, without any grace.
+    Collect,
+    /// Takes the job over and records its next step.
+    JobStep,
     /// Reads the newest snapshot, every row.
     Read {
         /// The checkpoint.
@@ -75,7 +92,7 @@ impl Script {
     }
 
     /// Everything once: two commits of one name, an abandoned attempt, drops, commits of what was dropped, a commit of
-    /// what is fresh, reads.
+    /// what is fresh, adopted units, steps of a job, garbage, reads.
     #[must_use]
     pub fn everything_once() -> Self {
         Self::new(vec![
@@ -89,6 +106,11 @@ impl Script {
             Step::DropAll { name: 1 },
             Step::Commit { name: 1, content: 0 },
             Step::Commit { name: 0, content: 2 },
+            Step::JobStep,
+            Step::Resume { name: 1, content: 3 },
+            Step::Collect,
+            Step::JobStep,
+            Step::Resume { name: 0, content: 3 },
             Step::Read { name: 1 },
         ])
     }
@@ -100,11 +122,14 @@ impl Script {
         let (mut steps, mut state) = (vec![], Expected::default());
         for _ in 0..length {
             let (name, content) = (numbers.random_range(0..NAMES.len()), numbers.random_range(0..CONTENTS));
-            let step = match numbers.random_range(0..10) {
+            let step = match numbers.random_range(0..14) {
                 0..=4 => Step::Commit { name, content },
-                5 => Step::Abandon { name, content },
-                6 | 7 => Step::DropVersion { name, version: numbers.random_range(1..=state.last(name) + 1) },
-                8 => Step::DropAll { name },
+                5 | 6 => Step::Resume { name, content },
+                7 => Step::Abandon { name, content },
+                8 | 9 => Step::DropVersion { name, version: numbers.random_range(1..=state.last(name) + 1) },
+                10 => Step::DropAll { name },
+                11 => Step::Collect,
+                12 => Step::JobStep,
                 _ => Step::Read { name },
             };
             state = state.after(&step);
@@ -151,6 +176,9 @@ impl Script {
     async fn run_step(&self, store: &Store, at: usize, step: &Step) -> Result<(), Failure> {
         match *step {
             Step::Commit { name, content } => commit(store, name, content, at).await.map(|_| ()),
+            Step::Resume { name, content } => resume(store, name, content, at).await,
+            Step::Collect => collect(store).await,
+            Step::JobStep => job_step(store, self.states[at].job_steps()).await,
             Step::Abandon { name, content } => {
                 let (attempt, _) = stage(store, name, content, at).await?;
                 Ok(attempt.abandon().await?)
@@ -176,6 +204,23 @@ pub(crate) async fn commit(
     step: usize,
 ) -> Result<Snapshot, Failure> {
     let (attempt, manifest) = stage(store, name, content, step).await?;
+    publish(&attempt, manifest, content).await
+}
+
+/// The same with the units of dead attempts as far as they go, one of which begins and dies first.
+async fn resume(store: &Store, name: usize, content: usize, step: usize) -> Result<(), Failure> {
+    leave_units(store, name, content).await?;
+    let (attempt, manifest) = stage_the_rest(store, name, content, step).await?;
+    match publish(&attempt, manifest, content).await {
+        // What arrived late has ended an attempt whose units were adopted.
+        Err(Failure::Store(Error::UnitsClosed { .. })) => {
+            commit(store, name, content, step).await.map(|_| ())
+        }
+        done => done.map(|_| ()),
+    }
+}
+
+async fn publish(attempt: &Attempt, manifest: Manifest, content: usize) -> Result<Snapshot, Failure> {
     match attempt.commit(CommitDraft { manifest, replaces: None }, &Unchanged).await? {
         CommitOutcome::Committed(snapshot)
         | CommitOutcome::Adopted(snapshot)
@@ -188,6 +233,18 @@ pub(crate) async fn commit(
         }
         other => Failure::broken(format!("nothing stands in the way, and yet: {other:?}")),
     }
+}
+
+/// Nobody reads meanwhile, and whoever has begun is dead.
+async fn collect(store: &Store) -> Result<(), Failure> {
+    let options = GcOptions {
+        grace: Duration::ZERO,
+        death: Duration::ZERO,
+        keep_versions: None,
+        ..GcOptions::default()
+    };
+    store.collect_garbage(options).await?;
+    Ok(())
 }
 
 async fn read(store: &Store, name: usize, expected: &Expected) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use milepost_store::{
     Attempt, AttemptSpec, Cause, CheckpointName, CommitJudge, ContentId, DataFile, DataFileWriter, Digest,
     Error, Fingerprint, Identity, Manifest, Origin, Owner, Receipt, Signature, Snapshot, SourceChanged,
-    Store, StoreOptions, UnitNumber, UnitPlan, statistics,
+    Store, StoreOptions, UnitNumber, UnitPlan, choose_units, statistics,
 };
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -117,6 +117,37 @@ pub(super) async fn stage(
     let mut files = vec![];
     for (unit, rows) in (0..).zip(&units) {
         files.extend(write_unit(&attempt, UnitNumber(unit), rows).await?);
+    }
+    Ok((attempt, manifest(signature, files, step)?))
+}
+
+/// Begins, writes all units but the last, and dies.
+pub(super) async fn leave_units(store: &Store, name: usize, content: usize) -> Result<(), Failure> {
+    let units = content_rows(content);
+    let attempt = store.begin(&checkpoint(name)?, spec(signature_of(content), units.len())).await?;
+    for (unit, rows) in (0..).zip(&units).take(units.len() - 1) {
+        write_unit(&attempt, UnitNumber(unit), rows).await?;
+    }
+    Ok(())
+}
+
+/// Begins, adopts the units that dead attempts have left, and writes the others; gives what is left to commit.
+pub(super) async fn stage_the_rest(
+    store: &Store,
+    name: usize,
+    content: usize,
+    step: usize,
+) -> Result<(Attempt, Manifest), Failure> {
+    let signature = signature_of(content);
+    let units = content_rows(content);
+    let attempt = store.begin(&checkpoint(name)?, spec(signature, units.len())).await?;
+    let mut adopted = choose_units(&attempt.adoptable().await?);
+    let mut files = vec![];
+    for (unit, rows) in (0..).zip(&units) {
+        files.extend(match adopted.remove(&UnitNumber(unit)) {
+            Some(receipt) => receipt.files,
+            None => write_unit(&attempt, UnitNumber(unit), rows).await?,
+        });
     }
     Ok((attempt, manifest(signature, files, step)?))
 }
