@@ -210,8 +210,9 @@ async fn a_run_reads_what_it_has_made_itself() {
     let dir = tempfile::tempdir().unwrap();
     let text =
         "CHECKPOINT h AS SELECT 1 AS v; SELECT 7; CHECKPOINT g AS SELECT v * 10 AS v FROM h; SELECT v FROM h";
-    let (_, session, _) = process(dir.path(), text, Death::Before(2)).await;
-    run(&session, "CHECKPOINT h AS SELECT 7 AS v").await.unwrap();
+    dies(dir.path(), text, Death::Before(2)).await;
+    let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+    run(&meanwhile, "CHECKPOINT h AS SELECT 7 AS v").await.unwrap();
     let (host, session) = through(dir.path(), text).await;
     assert_eq!(host.passed(), "srrr");
     assert_eq!(number(&session, "SELECT v FROM g").await, 10);
