@@ -150,5 +150,5 @@ macro_rules! scripts {
 scripts! {
     bloom, checkpoint, determinism, disabled, drop, duplicate_columns, empty, errors, explain, inline, iterate, maintenance,
     materialized,
-    names, nan, prepare, refresh, reuse, settings, snapshot_fn, stale, system_tables, transparent, types, units, views,
+    names, nan, partitioned, prepare, refresh, reuse, settings, snapshot_fn, stale, system_tables, transparent, types, units, views,
 }
