@@ -5,8 +5,9 @@ mod rows;
 mod types;
 
 use milepost::Session;
+use milepost_tests::table::Table;
 
-use crate::support::{config, physical, run};
+use crate::support::{ANY_ORDER, assert_same, config, physical, run};
 
 /// A session over the store `name` in memory, in which joins are made partition by partition however small they are.
 async fn session(name: &str) -> Session {
@@ -56,4 +57,13 @@ async fn plan(session: &Session, sql: &str) -> String {
 /// How many exchanges by hash a query needs.
 async fn exchanges(session: &Session, sql: &str) -> usize {
     plan(session, sql).await.matches("RepartitionExec: partitioning=Hash").count()
+}
+
+/// Asserts that two results have the same rows, in any order; the names of sums and counts may tell which table was read.
+#[track_caller]
+fn assert_rows(expected: &Table, found: &Table, what: &str) {
+    let types = |table: &Table| table.columns.iter().map(|column| column.1.clone()).collect::<Vec<_>>();
+    assert_eq!(types(expected), types(found), "{what}");
+    let named = Table { columns: found.columns.clone(), ..expected.clone() };
+    assert_same(&named, found, ANY_ORDER, what);
 }

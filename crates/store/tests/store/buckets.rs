@@ -1,6 +1,6 @@
 //! Rows that are dealt out to buckets: what a manifest keeps of it, and what it must not say.
 
-use milepost_store::{DataFile, Digest, Error, HashPartitioning, Manifest, UnitNumber};
+use milepost_store::{CommitOutcome, DataFile, Digest, Error, HashPartitioning, Manifest, UnitNumber};
 
 use crate::support::*;
 
@@ -38,7 +38,10 @@ async fn buckets_come_back_as_they_were_written() {
     let (store, _) = faulty().await;
     let (attempt, mut manifest) = dealt_out(&store, &[Some(2), Some(0), Some(2)]).await;
     manifest.partitioning = Some(by_first_column(3));
-    attempt.commit(draft(manifest.clone()), &Unchanged).await.unwrap();
+    assert!(matches!(
+        attempt.commit(draft(manifest.clone()), &Unchanged).await.unwrap(),
+        CommitOutcome::Committed(_)
+    ));
     let found = store.newest(&name()).await.unwrap().unwrap().manifest;
     assert_eq!(found.partitioning, manifest.partitioning);
     let buckets: Vec<_> = found.files.iter().map(|file| file.bucket).collect();
