@@ -62,7 +62,8 @@ def write(program, store, tpch, threads, dealt):
 def read(program, store, threads, setting, query):
     sql = f"SET datafusion.execution.target_partitions = {threads};{BY_PARTITIONS}{setting}" + f"{query};" * 3
     out = run(program, store, sql)
-    times = [float(seconds) * 1000 for seconds in re.findall(r"Elapsed ([0-9.]+) seconds", out)][-3:]
+    found = re.findall(r"rows? in ([0-9.]+) (ms|s)\b", out)[-3:]
+    times = [float(number) * (1000 if unit == "s" else 1) for number, unit in found]
     if len(times) < 3:
         raise SystemExit(f"no times in {out}")
     return min(times)
