@@ -8,6 +8,7 @@
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
 //! - `units`: stages that stopped on the way, and what the next try makes of them.
+//! - `partitioned`: snapshots with `partition_by`, read with and without exchanges.
 //! - `projections`: columns that are redefined by themselves, layer upon layer.
 //! - `jobs`: what a driver of a job makes of what the drivers before it have done.
 //! - `behaviours`: how often things are computed, and what loops cost.
@@ -28,6 +29,8 @@ mod failing_store;
 mod freshness;
 #[cfg(test)]
 mod jobs;
+#[cfg(test)]
+mod partitioned;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]

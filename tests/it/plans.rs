@@ -358,3 +358,37 @@ async fn a_limit_over_sorted_files_loses_no_rows() {
         assert_eq!(number(&session, sum).await, 29, "1 to 6 and 8, round {round}");
     }
 }
+
+/// A join of two snapshots by the same key, and a group by it, without an exchange; each partition reads the files of its bucket.
+#[tokio::test]
+async fn a_partitioned_snapshot_spares_the_exchange() {
+    let config = SessionConfig::new().with_target_partitions(2);
+    let store = format!("memory://{}", unique("plans"));
+    let session = Session::builder().with_config(config).with_store_url(&store).build().await.unwrap();
+    for sql in [
+        "CHECKPOINT sold WITH (partition_by = 'k') AS SELECT value AS id, value % 10 AS k FROM generate_series(1, 100)",
+        "CHECKPOINT sorts WITH (partition_by = 'k') AS SELECT value AS k, value % 3 AS sort FROM generate_series(0, 9)",
+        "SET datafusion.optimizer.hash_join_single_partition_threshold = 0",
+        "SET datafusion.optimizer.hash_join_single_partition_threshold_rows = 0",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let sql = "SELECT sold.k, count(*) AS n FROM sold JOIN sorts ON sold.k = sorts.k GROUP BY sold.k";
+    assert_plan!(plan(&session, sql).await, @r"
+    ProjectionExec: expr=[k@0 as k, count(Int64(1))@1 as n]
+      AggregateExec: mode=SinglePartitioned, gby=[k@0 as k], aggr=[count(Int64(1))]
+        HashJoinExec: mode=Partitioned, join_type=Inner, on=[(k@0, k@0)], projection=[k@1]
+          DataSourceExec: file_groups={2 groups: [[sorts/00000], [sorts/00001]]}, projection=[k], output_partitioning=Hash([k@0], 2), file_type=parquet
+          DataSourceExec: file_groups={2 groups: [[sold/00000], [sold/00001]]}, projection=[k], output_partitioning=Hash([k@0], 2), file_type=parquet, predicate=DynamicFilter [ empty ], dynamic_rg_pruning=eligible
+    ");
+    run(&session, "SET milepost.partitioned_reads = false").await.unwrap();
+    assert_plan!(plan(&session, sql).await, @r"
+    ProjectionExec: expr=[k@0 as k, count(Int64(1))@1 as n]
+      AggregateExec: mode=SinglePartitioned, gby=[k@0 as k], aggr=[count(Int64(1))]
+        HashJoinExec: mode=Partitioned, join_type=Inner, on=[(k@0, k@0)], projection=[k@1]
+          RepartitionExec: partitioning=Hash([k@0], 2), input_partitions=2
+            DataSourceExec: file_groups={2 groups: [[sorts/00000], [sorts/00001]]}, projection=[k], file_type=parquet
+          RepartitionExec: partitioning=Hash([k@0], 2), input_partitions=2
+            DataSourceExec: file_groups={2 groups: [[sold/00000], [sold/00001]]}, projection=[k], file_type=parquet, predicate=DynamicFilter [ empty ], dynamic_rg_pruning=eligible
+    ");
+}

@@ -175,6 +175,41 @@ fn files_below(folder: &Path, end: &str) -> Vec<std::path::PathBuf> {
     found
 }
 
+/// Units that deal their rows out to buckets are units all the same. Another key makes other units: those that another try has
+/// left are in other buckets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_of_buckets_survive_and_those_of_another_key_do_not() {
+    for query in [PLAIN, JOINED, GROUPED] {
+        let key = if query == JOINED { "word" } else { "seven" };
+        for first_key in [key, "n", "none"] {
+            let states = query == GROUPED;
+            if states && first_key == "n" {
+                continue;
+            }
+            let dir = tempfile::tempdir().unwrap();
+            let limit = Arc::new(AtomicI64::new(ROWS / 2));
+            let by = |key: &str| format!("CHECKPOINT c WITH (partition_by = '{key}') AS {query}");
+            run(&session(dir.path(), &limit).await, &by(first_key)).await.unwrap_err();
+            limit.store(i64::MAX, Ordering::Relaxed);
+            let second = session(dir.path(), &limit).await;
+            let (how, units, reused) = outcome(&second, &by(key)).await;
+            // What an aggregation has so far is not dealt out yet.
+            let fits = first_key == key || states;
+            assert_eq!(how, if fits { "resumed" } else { "written" }, "{first_key}: {query}");
+            assert!(units > 10 && (reused > 0) == fits, "{reused} of {units}: {query}");
+            let expected = table(&second, query).await.unwrap();
+            assert_same(&expected, &table(&second, "SELECT * FROM c").await.unwrap(), ANY_ORDER, query);
+            let counted = |from: &str| format!("SELECT {key}, count(*) FROM {from} GROUP BY {key}");
+            let expected = table(&second, &counted(&format!("({query})"))).await.unwrap();
+            let found = table(&second, &counted("c")).await.unwrap();
+            assert_same(&expected, &found, ANY_ORDER, &counted("c"));
+            let plan = crate::support::physical(second.sql(&counted("c")).await.unwrap()).await;
+            assert!(!plan.contains("RepartitionExec"), "{plan}");
+            assert!(second.verify(VerifyOptions::default()).await.unwrap().is_sound());
+        }
+    }
+}
+
 /// Three tries, each a little further: units of two dead attempts end in one snapshot.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn units_of_several_dead_attempts_end_in_one_snapshot() {

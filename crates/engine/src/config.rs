@@ -175,6 +175,10 @@ pub struct MilepostConfig {
     pub join_order: JoinOrder,
     /// Columns whose row groups get a Bloom filter. Default none.
     pub bloom_filters: Vec<String>,
+    /// Columns by whose hash rows are dealt out to files. Default none.
+    pub partition_by: Vec<String>,
+    /// Whether a snapshot that was written so is read so, where that is safe. Default true.
+    pub partitioned_reads: bool,
 }
 
 impl Default for MilepostConfig {
@@ -193,6 +197,8 @@ impl Default for MilepostConfig {
             verify_reads: false,
             join_order: JoinOrder::Written,
             bloom_filters: vec![],
+            partition_by: vec![],
+            partitioned_reads: true,
         }
     }
 }
@@ -212,6 +218,11 @@ const KEYS: &[(&str, &str)] = &[
     ("verify_reads", "false, true: check whole files as they are read"),
     ("join_order", "written, measured: the order of inner joins above a snapshot"),
     ("bloom_filters", "columns whose row groups get a Bloom filter, such as 'id, customer', or none"),
+    ("partition_by", "columns by whose hash rows are dealt out to files, such as 'customer', or none"),
+    (
+        "partitioned_reads",
+        "true, false: spare the exchange above snapshots that were written with partition_by",
+    ),
 ];
 
 impl MilepostConfig {
@@ -253,6 +264,12 @@ impl MilepostConfig {
             "bloom_filters" => {
                 self.bloom_filters = names(text).ok_or_else(|| bad("none, or names of columns"))?
             }
+            "partition_by" => {
+                self.partition_by = names(text).ok_or_else(|| bad("none, or names of columns"))?
+            }
+            "partitioned_reads" => {
+                self.partitioned_reads = parse_bool(text).ok_or_else(|| bad("true, false"))?
+            }
             _ => return Err(unknown(key, |_| true)),
         }
         Ok(())
@@ -275,8 +292,9 @@ impl MilepostConfig {
             },
             "verify_reads" => self.verify_reads.to_string(),
             "join_order" => self.join_order.to_string(),
-            "bloom_filters" if self.bloom_filters.is_empty() => "none".to_string(),
-            "bloom_filters" => self.bloom_filters.join(", "),
+            "bloom_filters" => shown(&self.bloom_filters),
+            "partition_by" => shown(&self.partition_by),
+            "partitioned_reads" => self.partitioned_reads.to_string(),
             _ => String::new(),
         }
     }
@@ -344,6 +362,10 @@ fn names(text: &str) -> Option<Vec<String>> {
     text.split(',').map(name).collect()
 }
 
+fn shown(names: &[String]) -> String {
+    if names.is_empty() { "none".to_string() } else { names.join(", ") }
+}
+
 fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "1" => Some(true),
@@ -389,6 +411,9 @@ mod tests {
             ("join_order", "Measured", "measured"),
             ("bloom_filters", " a,\"B c\" ", "a, B c"),
             ("bloom_filters", "none", "none"),
+            ("partition_by", "a, b", "a, b"),
+            ("partition_by", "none", "none"),
+            ("partitioned_reads", "off", "false"),
         ] {
             config.set_key(key, value).unwrap();
             assert_eq!(config.get_key(key), shown);
@@ -409,6 +434,8 @@ mod tests {
             ("ttl", "7 moons"),
             ("ttl", "3 hs"),
             ("bloom_filters", "a,,b"),
+            ("partition_by", ","),
+            ("partitioned_reads", "perhaps"),
         ] {
             assert!(config.set_key(key, value).is_err(), "{key} = {value}");
         }

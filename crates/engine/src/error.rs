@@ -29,6 +29,14 @@ pub enum Error {
         /// What can be given.
         expected: String,
     },
+    /// `partition_by` for a query that ends in ORDER BY.
+    #[error(
+        "partition_by deals the rows of {name} out by a hash, and they would lose the order that its query asks for: leave out ORDER BY or partition_by"
+    )]
+    PartitionedOrder {
+        /// The checkpoint.
+        name: String,
+    },
     /// A setting or option that does not exist.
     #[error("there is no option '{key}': the options are {known}")]
     UnknownOption {

@@ -28,6 +28,7 @@
 //! [`Session`] runs SQL, ours and DataFusion's. [`CheckpointExt`] adds checkpoints to DataFusion's `DataFrame`.
 //! [`SessionStateBuilderExt`] adds them to a session that somebody else builds.
 
+mod buckets;
 mod catalog;
 mod columns;
 mod config;

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::ids::{AttemptId, Slot};
 use crate::layout;
 use crate::log::LogState;
-use crate::manifest::Manifest;
+use crate::manifest::{DataFile, Manifest};
 use crate::receipt::Receipt;
 
 /// Rules about a manifest by itself.
@@ -16,7 +16,8 @@ pub(crate) fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
     no_file_twice(manifest)?;
     no_unit_twice(manifest)?;
     statistics_fit_columns(manifest)?;
-    columns_exist(manifest)
+    columns_exist(manifest)?;
+    buckets_hold_their_files(manifest)
 }
 
 /// Rules about a commit that follows `before` and makes `after` in `slot`.
@@ -92,6 +93,22 @@ fn columns_exist(manifest: &Manifest) -> Result<(), Error> {
         Some(field) => {
             Err(Error::invariant("the order is by columns that exist", format!("{}", field.column)))
         }
+        None => Ok(()),
+    }
+}
+
+fn buckets_hold_their_files(manifest: &Manifest) -> Result<(), Error> {
+    const NAME: &str = "every file with rows is in a bucket that exists, by columns that exist";
+    let Some(partitioning) = &manifest.partitioning else { return Ok(()) };
+    let width = manifest.schema.fields().len();
+    let columns = &partitioning.columns;
+    if columns.is_empty() || columns.iter().any(|column| *column >= width) {
+        return Err(Error::invariant(NAME, format!("columns {columns:?} of {width}")));
+    }
+    let astray =
+        |file: &&DataFile| file.bucket.map_or(file.rows > 0, |bucket| bucket >= partitioning.buckets);
+    match manifest.files.iter().find(astray) {
+        Some(file) => Err(Error::invariant(NAME, file.path.clone())),
         None => Ok(()),
     }
 }

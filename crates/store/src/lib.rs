@@ -85,8 +85,8 @@ pub use log::{
     RecentCommit,
 };
 pub use manifest::{
-    DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceObject,
-    SourceVersion, check_schema, stored_schema,
+    DataFile, Definition, HashPartitioning, Identity, Manifest, Origin, Parent, PlanPart, SortField,
+    SourceObject, SourceVersion, check_schema, stored_schema,
 };
 pub use owner::Owner;
 pub use probe::PROBE_WRITERS;

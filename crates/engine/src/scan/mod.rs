@@ -3,6 +3,7 @@
 mod damage;
 mod files;
 mod identity;
+mod partitioned;
 mod reader;
 mod replace;
 mod selective;

@@ -19,6 +19,7 @@ use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use milepost_store::{DataFile, Snapshot};
 
 use super::damage::{FilesOf, ReadBy, damaged};
+use super::partitioned::buckets_of;
 use super::reader::CheckedReaders;
 use super::selective::Selective;
 use super::source::CheckedSource;
@@ -127,7 +128,18 @@ impl TableProvider for SnapshotTable {
         let checked = self.home.check(&self.snapshot, whole).await;
         checked.map_err(|error| damaged(&self.home, &self.snapshot, self.by, config.on_damage, error))?;
         let ordering = self.ordering();
-        let groups = self.file_groups(state.config().target_partitions(), ordering.as_ref());
+        let manifest = &self.snapshot.manifest;
+        let scanned = |file: &DataFile| self.partitioned_file(file, None);
+        let dealt_out = buckets_of(manifest, &self.schema, projection, state, &config, scanned);
+        let (groups, partitioning) = match dealt_out.filter(|_| manifest.rows > 0) {
+            Some((groups, partitioning)) => (groups, Some(partitioning)),
+            None => {
+                let groups = self.file_groups(state.config().target_partitions(), ordering.as_ref());
+                // A declared partitioning keeps the optimizer from cutting a sequence into ranges that are read side by side.
+                let one = manifest.sequence.then(|| Partitioning::UnknownPartitioning(groups.len()));
+                (groups, one)
+            }
+        };
         if groups.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected(&self.schema, projection)?)));
         }
@@ -135,19 +147,15 @@ impl TableProvider for SnapshotTable {
         let source = ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
         let snapshot = Box::new(self.snapshot.clone());
         let of = FilesOf::Snapshot { snapshot, by: self.by, on_damage: config.on_damage };
-        let readers = CheckedReaders::new(&self.home, of, &self.snapshot.manifest.files);
-        let source = CheckedSource::new(source, readers)
-            .selective(Selective::of(&self.snapshot.manifest, &self.schema));
-        // A declared partitioning keeps the optimizer from cutting a sequence into ranges that are read side by side.
-        let partitioning =
-            self.snapshot.manifest.sequence.then(|| Partitioning::UnknownPartitioning(groups.len()));
+        let readers = CheckedReaders::new(&self.home, of, &manifest.files);
+        let source = CheckedSource::new(source, readers).selective(Selective::of(manifest, &self.schema));
         let scan = FileScanConfigBuilder::new(self.home.url_in(state.runtime_env()), Arc::new(source))
             .with_file_groups(groups)
-            .with_statistics(statistics::of_snapshot(&self.snapshot.manifest, &self.schema))
+            .with_statistics(statistics::of_snapshot(manifest, &self.schema))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_output_ordering(ordering.into_iter().collect())
-            .with_preserve_order(self.snapshot.manifest.sequence)
+            .with_preserve_order(manifest.sequence)
             .with_output_partitioning(partitioning)
             .build();
         Ok(DataSourceExec::from_data_source(scan))

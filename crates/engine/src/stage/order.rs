@@ -16,6 +16,11 @@ pub(super) struct RowOrder {
 }
 
 impl RowOrder {
+    /// None: rows that are dealt out to buckets.
+    pub(super) fn none() -> Self {
+        Self { columns: vec![], sequence: false }
+    }
+
     /// The order of the rows that `running` gives for the query `asked`.
     pub(super) fn of(asked: &LogicalPlan, running: &dyn ExecutionPlan) -> Self {
         let ordering = running.output_ordering();
@@ -30,7 +35,7 @@ impl RowOrder {
 }
 
 /// Whether the last thing that the query does to the order of its rows is an ORDER BY.
-fn ends_in_sort(plan: &LogicalPlan) -> bool {
+pub(super) fn ends_in_sort(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Sort(_) => true,
         LogicalPlan::Projection(above) => ends_in_sort(&above.input),

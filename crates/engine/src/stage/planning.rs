@@ -13,7 +13,8 @@ use futures::future::BoxFuture;
 
 use super::purity::{Plan, collect_scans, driving_scan};
 use super::runner::Stage;
-use super::work::Work;
+use super::work::{Layout, Work};
+use crate::config::MilepostConfig;
 use crate::error::Error;
 use crate::identity::{Determinism, describe_change, identify};
 use crate::logical::release;
@@ -27,7 +28,7 @@ const PLANNINGS: usize = 3;
 const JOIN_UNITS: u64 = 2;
 const AGGREGATION_UNITS: u64 = 32;
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
     /// The session's state with `now()` as the run has it, for a plan whose checkpoints are scans already.
     fn pinned_state(&self) -> SessionState {
         let mut state = self.state.clone();
@@ -73,13 +74,23 @@ impl Stage<'_> {
         })
     }
 
+    fn layout(&self) -> Layout<'a> {
+        Layout {
+            name: self.name.clone(),
+            partition_by: &self.config.partition_by,
+            buckets: self.state.config().target_partitions(),
+        }
+    }
+
     /// Plans the query, and cuts the plan into units where that is safe and worth it.
     pub(super) fn work<'f>(&'f mut self) -> BoxFuture<'f, Result<Work>> {
         Box::pin(async move {
             let state = self.pinned_state();
             let plan = self.physical_plan(&state).await?;
-            let whole =
-                |plan, reason: &str| Work::whole(&self.plan, plan, reason.to_string(), state.task_ctx());
+            let layout = self.layout();
+            let whole = |plan, reason: &str| {
+                Work::whole(&self.plan, plan, reason.to_string(), &layout, state.task_ctx())
+            };
             if let Determinism::Volatile(reason) = &self.identity.determinism {
                 return whole(plan, reason);
             }
@@ -87,7 +98,7 @@ impl Stage<'_> {
             let as_it_is = driving_scan(&plan);
             if as_it_is.is_ok() && !joins(&plan) {
                 let context = kept_apart(state.clone()).task_ctx();
-                return match Work::sliced(&self.plan, &plan, unit_bytes, context)? {
+                return match Work::sliced(&self.plan, &plan, unit_bytes, &layout, context)? {
                     Ok(work) => Ok(work),
                     Err(reason) => whole(plan, &reason),
                 };
@@ -98,12 +109,12 @@ impl Stage<'_> {
             }
             let apart = kept_apart(state.clone());
             let cut = self.physical_plan(&apart).await?;
-            match Work::sliced(&self.plan, &cut, unit_bytes, apart.task_ctx())? {
+            match Work::sliced(&self.plan, &cut, unit_bytes, &layout, apart.task_ctx())? {
                 Ok(work) => Ok(work),
                 Err(reason) => {
                     // The sources may have changed since the first plan was made.
                     let plan = self.physical_plan(&state).await?;
-                    Work::whole(&self.plan, plan, reason, state.task_ctx())
+                    Work::whole(&self.plan, plan, reason, &layout, state.task_ctx())
                 }
             }
         })
@@ -120,7 +131,7 @@ impl Stage<'_> {
         }
         let apart = kept_apart(self.pinned_state());
         let cut = self.physical_plan(&apart).await?;
-        let work = Work::sliced(&self.plan, &cut, unit_bytes, apart.task_ctx())?;
+        let work = Work::sliced(&self.plan, &cut, unit_bytes, &self.layout(), apart.task_ctx())?;
         Ok(work.is_ok().then(|| reason_of_size(plan, unit_bytes)))
     }
 }
@@ -160,6 +171,10 @@ fn kept_apart(mut state: SessionState) -> SessionState {
     no_dynamic_filters(&mut options.optimizer);
     options.optimizer.hash_join_single_partition_threshold = BROADCAST_BYTES;
     options.optimizer.hash_join_single_partition_threshold_rows = BROADCAST_ROWS;
+    // Where rows lie spares an exchange only as long as nobody deals the files out anew, as units do.
+    if let Some(config) = options.extensions.get_mut::<MilepostConfig>() {
+        config.partitioned_reads = false;
+    }
     // Two partitions at least, or there is no partial aggregation to keep.
     let two = options.execution.target_partitions.max(2);
     options.execution.target_partitions = two;

@@ -24,7 +24,6 @@ use milepost_store::{
 
 use super::guard::AttemptGuard;
 use super::judge::SourceJudge;
-use super::order::RowOrder;
 use super::partial::with_states;
 use super::planning::result_schema;
 use super::progress::{StageCounters, StageTimes};
@@ -202,7 +201,7 @@ impl Stage<'_> {
                 }
                 written => written?,
             };
-            match self.commit(&attempt, &schema, work.order.clone(), &receipts, counters).await? {
+            match self.commit(&attempt, &schema, work, &receipts, counters).await? {
                 Committed::Snapshot(snapshot, written) => {
                     let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted as u64 };
                     return Ok(StageReport { snapshot, written, plan, units, times: counters.times() });
@@ -248,12 +247,14 @@ impl Stage<'_> {
             sources,
             schema: states.unwrap_or_else(|| Arc::clone(schema)),
             ordered: work.rest.is_none() && work.order.sequence,
+            buckets: work.buckets.as_ref().filter(|_| work.rest.is_none()),
             side_by_side: work.side_by_side,
             part: if work.rest.is_some() { Part::States } else { Part::Whole },
         };
         let receipts = units.run(&batch, done).await?;
         let Some(rest) = &work.rest else { return Ok((receipts, Arc::clone(&work.plan))) };
         let plan = self.finish(rest, &work.plan.schema(), &receipts)?;
+        let plan = work.buckets.as_ref().map_or(Ok(Arc::clone(&plan)), |buckets| buckets.exchange(plan))?;
         let partitions = plan.output_partitioning().partition_count();
         let batch = Batch {
             plan: &plan,
@@ -262,6 +263,7 @@ impl Stage<'_> {
             sources: vec![],
             schema: Arc::clone(schema),
             ordered: work.order.sequence,
+            buckets: work.buckets.as_ref(),
             side_by_side: partitions,
             part: Part::Finish,
         };
@@ -280,12 +282,12 @@ impl Stage<'_> {
         &'f self,
         attempt: &'f Attempt,
         schema: &'f SchemaRef,
-        order: RowOrder,
+        work: &'f Work,
         receipts: &'f [Receipt],
         counters: &'f StageCounters,
     ) -> BoxFuture<'f, Result<Committed>> {
         Box::pin(async move {
-            let manifest = self.manifest(Arc::clone(schema), order, receipts.to_vec(), counters);
+            let manifest = self.manifest(Arc::clone(schema), work, receipts.to_vec(), counters)?;
             let draft = CommitDraft { manifest, replaces: self.replaces };
             let began = Instant::now();
             let committed = attempt.commit(draft, &self.judge()).await;

@@ -19,6 +19,7 @@ use super::progress::StageCounters;
 use super::purity::Plan;
 use super::work::Work;
 use super::writer::{UnitWriter, bloom_filters};
+use crate::buckets::Buckets;
 use crate::config::MilepostConfig;
 use crate::error::store_error;
 
@@ -52,6 +53,8 @@ pub(super) struct Batch<'a> {
     pub(super) sources: Vec<Sources>,
     pub(super) schema: SchemaRef,
     pub(super) ordered: bool,
+    /// What the rows are dealt out to.
+    pub(super) buckets: Option<&'a Buckets>,
     pub(super) side_by_side: usize,
     pub(super) part: Part,
 }
@@ -78,6 +81,7 @@ impl Units<'_> {
             attempt: Arc::clone(self.attempt),
             schema: Arc::clone(&batch.schema),
             ordered: batch.ordered,
+            buckets: batch.buckets.cloned(),
             compression: self.config.compression,
             bloom_filters: match batch.part {
                 Part::States => vec![],

@@ -9,12 +9,15 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning, displayable};
-use milepost_store::{Digest, UnitPlan};
+use milepost_store::{CheckpointName, Digest, UnitPlan};
 
-use super::order::RowOrder;
+use super::order::{RowOrder, ends_in_sort};
 use super::partial::partial_aggregate;
+use super::planning::result_schema;
 use super::purity::{Plan, Reason, driving_scan, shared_scans, with_driving_scan};
 use super::slices::{Slices, without_files};
+use crate::buckets::Buckets;
+use crate::error::Error;
 
 /// What a stage runs.
 pub(super) struct Work {
@@ -27,9 +30,33 @@ pub(super) struct Work {
     pub(super) unit_plan: UnitPlan,
     /// The order of the snapshot's rows.
     pub(super) order: RowOrder,
+    /// What the snapshot's rows are dealt out to.
+    pub(super) buckets: Option<Buckets>,
     /// How many units run side by side.
     pub(super) side_by_side: usize,
     pub(super) context: Arc<TaskContext>,
+}
+
+/// What the statement asks of the files.
+pub(super) struct Layout<'a> {
+    pub(super) name: CheckpointName,
+    pub(super) partition_by: &'a [String],
+    /// As many as the session that reads them runs side by side.
+    pub(super) buckets: usize,
+}
+
+impl Layout<'_> {
+    /// The buckets for the rows of `running`.
+    ///
+    /// # Errors
+    /// They cannot be had for the columns that are named, or the query asks for an order.
+    fn buckets(&self, asked: &LogicalPlan, running: &dyn ExecutionPlan) -> Result<Option<Buckets>> {
+        let buckets = Buckets::by(&result_schema(asked, running), self.partition_by, self.buckets)?;
+        if buckets.is_some() && ends_in_sort(asked) {
+            return Err(Error::PartitionedOrder { name: self.name.to_string() }.into());
+        }
+        Ok(buckets)
+    }
 }
 
 /// The plan that finishes what units began.
@@ -63,11 +90,17 @@ impl Work {
         asked: &LogicalPlan,
         plan: Plan,
         reason: Reason,
+        layout: &Layout<'_>,
         context: Arc<TaskContext>,
     ) -> Result<Self> {
         let target = context.session_config().target_partitions();
+        let buckets = layout.buckets(asked, plan.as_ref())?;
+        let plan = match &buckets {
+            Some(buckets) => buckets.exchange(plan)?,
+            None => plan,
+        };
         let plan = bound_partitions(plan, target)?;
-        let order = RowOrder::of(asked, plan.as_ref());
+        let order = if buckets.is_some() { RowOrder::none() } else { RowOrder::of(asked, plan.as_ref()) };
         let partitions = plan.output_partitioning().partition_count();
         let unit_plan = UnitPlan {
             units: (0..partitions).map(|partition| serde_json::json!({ "partition": partition })).collect(),
@@ -75,7 +108,8 @@ impl Work {
             pure: false,
             reason,
         };
-        Ok(Self { plan, rest: None, slices: None, unit_plan, order, side_by_side: partitions, context })
+        let side_by_side = partitions;
+        Ok(Self { plan, rest: None, slices: None, unit_plan, order, buckets, side_by_side, context })
     }
 
     /// One unit for each slice of the driving scan.
@@ -86,6 +120,7 @@ impl Work {
         asked: &LogicalPlan,
         plan: &Plan,
         unit_bytes: u64,
+        layout: &Layout<'_>,
         context: Arc<TaskContext>,
     ) -> Result<std::result::Result<Self, Reason>> {
         let (done, scan) = match driving_scan(plan) {
@@ -104,6 +139,7 @@ impl Work {
         };
         let rest =
             (!Arc::ptr_eq(done, plan)).then(|| Rest { whole: Arc::clone(plan), done: Arc::clone(done) });
+        let buckets = layout.buckets(asked, plan.as_ref())?;
         let template = replace_scan(done, &without_files(scan), rest.is_some())?;
         let reason = match &rest {
             None => "every row comes from one slice of one scan",
@@ -111,15 +147,19 @@ impl Work {
         };
         let unit_plan = UnitPlan {
             units: slices.to_json(),
-            plan_hash: plan_hash(template.as_ref()),
+            plan_hash: match &buckets {
+                Some(buckets) if rest.is_none() => dealt_out(template.as_ref(), buckets)?,
+                _ => plan_hash(template.as_ref()),
+            },
             pure: true,
             reason: reason.to_string(),
         };
         // Slices follow each other as the rows do, so what is one sequence stays one.
-        let order = RowOrder::of(asked, plan.as_ref());
+        let order = if buckets.is_some() { RowOrder::none() } else { RowOrder::of(asked, plan.as_ref()) };
         let plan = replace_scan(done, &slices.scan(scan), rest.is_some())?;
         let side_by_side = context.session_config().target_partitions();
-        Ok(Ok(Self { plan, rest, slices: Some(slices), unit_plan, order, side_by_side, context }))
+        let slices = Some(slices);
+        Ok(Ok(Self { plan, rest, slices, unit_plan, order, buckets, side_by_side, context }))
     }
 
     /// The same work in the slices of another attempt, if they cover the same files.
@@ -143,6 +183,7 @@ impl Work {
             slices: Some(slices),
             unit_plan: other.clone(),
             order: self.order.clone(),
+            buckets: self.buckets.clone(),
             side_by_side: self.side_by_side,
             context: Arc::clone(&self.context),
         }))
@@ -180,4 +221,12 @@ fn bound_partitions(plan: Plan, target: usize) -> Result<Plan> {
 fn plan_hash(plan: &dyn ExecutionPlan) -> Digest {
     let shown = displayable(plan).indent(true).to_string();
     Digest::from_bytes(*blake3::hash(shown.as_bytes()).as_bytes())
+}
+
+/// The hash of a plan whose units deal their rows out: units of another key, count or function are other units.
+fn dealt_out(plan: &dyn ExecutionPlan, buckets: &Buckets) -> Result<Digest> {
+    let to = buckets.to_manifest(&plan.schema())?;
+    let (columns, count, function, probe) = (to.columns, to.buckets, to.function, to.probe);
+    let all = format!("{}\n{columns:?} {count} {function} {probe}", plan_hash(plan));
+    Ok(Digest::from_bytes(*blake3::hash(all.as_bytes()).as_bytes()))
 }

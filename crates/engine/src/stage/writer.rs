@@ -7,7 +7,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::MemoryPool;
 use futures::StreamExt;
 use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, stored_schema};
 use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, ZstdLevel};
@@ -15,20 +15,15 @@ use parquet::file::properties::{BloomFilterPosition, WriterProperties, WriterPro
 use parquet::schema::types::ColumnPath;
 
 use super::encodings::{Profile, choose, tells};
+use super::files::UnitFiles;
 use super::progress::StageCounters;
 use super::units::Part;
+use crate::buckets::{Buckets, Dealer};
 use crate::config::{Codec, Compression};
 use crate::error::{Error, store_error};
 
-/// A unit's file is closed and a new one begun when it has grown to this many bytes, so that every file stays within
-/// what one multipart upload can hold and many readers can share the work.
-const FILE_BYTES: u64 = 1 << 30;
-
 /// A row group has at most so many rows. Larger ones make no smaller files, and hold more memory while they are written.
 const ROW_GROUP_ROWS: usize = 1 << 18;
-
-/// A row group is closed early when it holds this much memory.
-const ROW_GROUP_BYTES: usize = 128 << 20;
 
 /// What all units of one attempt share.
 pub(super) struct UnitWriter {
@@ -37,6 +32,8 @@ pub(super) struct UnitWriter {
     pub(super) schema: SchemaRef,
     /// Whether the rows of a unit have an order that means something.
     pub(super) ordered: bool,
+    /// What the rows are dealt out to.
+    pub(super) buckets: Option<Buckets>,
     pub(super) compression: Compression,
     /// Columns with Bloom filters, by their names in the files.
     pub(super) bloom_filters: Vec<String>,
@@ -62,42 +59,31 @@ impl UnitWriter {
         keep_empty: bool,
     ) -> Result<Written> {
         let started = Instant::now();
-        let consumer = MemoryConsumer::new(format!("checkpoint writer {unit}"));
-        let mut reservation = consumer.register(&self.pool);
-        let mut files: Vec<DataFile> = Vec::new();
-        let mut open: Option<DataFileWriter> = None;
+        let mut files = UnitFiles::new(self, unit);
+        let mut dealer =
+            self.buckets.as_ref().map(|buckets| Dealer::new(buckets, &self.schema)).transpose()?;
         let mut computing = Duration::ZERO;
         while let Some(batch) = timed(&mut computing, rows.next()).await {
             let batch = self.restore(&batch?)?;
             if batch.num_rows() == 0 {
                 continue;
             }
-            let writer = match &mut open {
-                Some(writer) => writer,
-                None => open.insert(self.open(unit, &batch)?),
-            };
-            let before = writer.bytes_written();
-            writer.write(&batch).await.map_err(store_error)?;
-            self.account(writer, &mut reservation).await?;
-            let written = writer.bytes_written();
-            self.count(batch.num_rows(), written.saturating_sub(before));
-            if written >= FILE_BYTES
-                && let Some(full) = open.take()
-            {
-                files.push(full.finish().await.map_err(store_error)?);
+            match &mut dealer {
+                None => files.take(None, &batch).await?,
+                Some(dealer) => {
+                    for (bucket, rows) in dealer.deal(batch)? {
+                        files.take(Some(bucket), &rows).await?;
+                    }
+                }
             }
             tokio::task::consume_budget().await;
         }
-        if open.is_none() && files.is_empty() && keep_empty {
-            open = Some(self.open(unit, &RecordBatch::new_empty(Arc::clone(&self.schema)))?);
+        if let Some(dealer) = &mut dealer {
+            for (bucket, rows) in dealer.rest()? {
+                files.take(Some(bucket), &rows).await?;
+            }
         }
-        if let Some(last) = open.take() {
-            let before = last.bytes_written();
-            let file = last.finish().await.map_err(store_error)?;
-            self.count(0, file.size.saturating_sub(before));
-            files.push(file);
-        }
-        drop(reservation);
+        let files = files.finish(keep_empty).await?;
         self.counters.took(|times| times.compute += computing);
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Written { files, elapsed_ms })
@@ -120,14 +106,14 @@ impl UnitWriter {
         Ok(receipt)
     }
 
-    fn count(&self, rows: usize, bytes: u64) {
+    pub(super) fn count(&self, rows: usize, bytes: u64) {
         if self.part != Part::States {
             self.counters.add(rows as u64, bytes);
         }
     }
 
     /// Begins a file, whose first rows are `first`.
-    fn open(&self, unit: UnitNumber, first: &RecordBatch) -> Result<DataFileWriter> {
+    pub(super) fn open(&self, unit: UnitNumber, first: &RecordBatch) -> Result<DataFileWriter> {
         let stored = stored_schema(&self.schema);
         let named = RecordBatch::try_new(Arc::clone(&stored), first.columns().to_vec())?;
         let (compression, profile) = (self.compression, profile(self.compression));
@@ -145,17 +131,6 @@ impl UnitWriter {
                 writer.choosing(Arc::new(encodings)).on_lanes(self.lanes).timed(self.counters.writing())
             })
             .map_err(store_error)
-    }
-
-    /// Tells the memory pool what the open row group holds, and closes the row group where that is too much.
-    async fn account(&self, writer: &mut DataFileWriter, reservation: &mut MemoryReservation) -> Result<()> {
-        let held = writer.memory_used();
-        if held <= ROW_GROUP_BYTES && reservation.try_resize(held).is_ok() {
-            return Ok(());
-        }
-        writer.flush_row_group().await.map_err(store_error)?;
-        reservation.resize(writer.memory_used());
-        Ok(())
     }
 
     /// The batch under the snapshot's schema. The physical plan agrees with it in types; names and metadata may differ.

@@ -248,6 +248,7 @@ impl DataFileWriter {
         Ok(DataFile {
             path: self.relative,
             unit: self.unit,
+            bucket: None,
             rows: self.rows,
             size,
             checksum,

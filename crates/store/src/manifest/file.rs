@@ -14,6 +14,10 @@ pub struct DataFile {
     pub path: String,
     /// The unit that wrote it.
     pub unit: UnitNumber,
+    /// The bucket that all of its rows are in, where rows are dealt out by a hash: see
+    /// [`HashPartitioning`](super::HashPartitioning).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u32>,
     /// Rows in it.
     pub rows: u64,
     /// Its size in bytes.

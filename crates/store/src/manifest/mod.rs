@@ -2,6 +2,7 @@
 
 mod file;
 mod identity;
+mod partitioning;
 mod schema;
 mod stored;
 
@@ -17,6 +18,7 @@ use crate::statistics::ColumnStatistics;
 
 pub use file::DataFile;
 pub use identity::{Identity, PlanPart, SourceObject, SourceVersion};
+pub use partitioning::HashPartitioning;
 pub use schema::{check_schema, stored_schema};
 pub(crate) use stored::{FileList, StoredManifest, StoredSources};
 
@@ -41,6 +43,8 @@ pub struct Manifest {
     pub sequence: bool,
     /// How many partitions the result had when it was written.
     pub partitions: u32,
+    /// How the rows are dealt out to the files, where it is by their values: then every file with rows has a bucket.
+    pub partitioning: Option<HashPartitioning>,
     /// What was computed, and from what.
     pub identity: Identity,
     /// What the rows are.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::schema::StoredSchema;
-use super::{DataFile, Definition, Identity, Manifest, Origin, Parent, PlanPart, SortField, SourceVersion};
+use super::{
+    DataFile, Definition, HashPartitioning, Identity, Manifest, Origin, Parent, PlanPart, SortField,
+    SourceVersion,
+};
 use crate::ids::{ContentId, Fingerprint, Signature, Version};
 use crate::sidefile::SideFile;
 use crate::statistics::ColumnStatistics;
@@ -47,6 +50,8 @@ pub(crate) struct StoredManifest {
     ordering: Vec<SortField>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     sequence: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partitioning: Option<HashPartitioning>,
     content: ContentId,
     origin: Origin,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +80,7 @@ impl StoredManifest {
             partitions: manifest.partitions,
             ordering: manifest.ordering.clone(),
             sequence: manifest.sequence,
+            partitioning: manifest.partitioning.clone(),
             content: manifest.content,
             origin: manifest.origin.clone(),
             read_version: manifest.read_version,
@@ -151,6 +157,7 @@ impl StoredManifest {
             ordering: self.ordering,
             sequence: self.sequence,
             partitions: self.partitions,
+            partitioning: self.partitioning,
             identity: Identity {
                 fingerprint: self.identity.fingerprint,
                 signature: self.identity.signature,

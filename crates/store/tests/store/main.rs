@@ -5,6 +5,7 @@
 mod adopting;
 mod aged;
 mod attempts;
+mod buckets;
 mod content;
 mod damage;
 mod datafile;

@@ -120,6 +120,7 @@ pub fn manifest(signature: Signature, files: Vec<DataFile>) -> Manifest {
         ordering: vec![],
         sequence: false,
         partitions: 1,
+        partitioning: None,
         identity: Identity {
             fingerprint: Fingerprint::of(b"plan"),
             signature,

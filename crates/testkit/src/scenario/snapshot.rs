@@ -202,6 +202,7 @@ fn manifest(signature: Signature, files: Vec<DataFile>, step: usize) -> Result<M
         sequence: false,
         ordering: vec![],
         partitions: 1,
+        partitioning: None,
         identity: Identity {
             fingerprint: Fingerprint::of(b"a query"),
             signature,
