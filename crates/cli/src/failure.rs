@@ -159,12 +159,13 @@ impl Failure {
         }
     }
 
-    /// Prints the line, unless there is nobody to tell.
+    /// Prints the line without the secrets of URLs, unless there is nobody to tell.
     pub(crate) fn report(&self) {
         use std::io::Write;
         if !matches!(self, Self::OutputClosed | Self::Child(_)) {
             // A closed stderr leaves nobody to tell that it is closed.
-            let _ = writeln!(io::stderr(), "milepost: {self}");
+            let line = self.to_string();
+            let _ = writeln!(io::stderr(), "milepost: {}", milepost::redact(&line));
         }
     }
 }

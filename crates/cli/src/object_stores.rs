@@ -36,7 +36,7 @@ pub(crate) async fn execute(session: &Session, statement: &Statement) -> Result<
     let context = StoreContext { session, statement, result: Mutex::new(None) };
     exec_from_commands(&context, vec![sql], &silent()).await?;
     let result = context.result.lock().take();
-    result.ok_or_else(|| DataFusionError::Internal(format!("statement was not run: {}", statement.text)))
+    result.ok_or_else(|| DataFusionError::Internal("the statement was not run".to_string()))
 }
 
 /// The SQL that tells datafusion-cli which stores the statement needs, or nothing if it needs none of its own.

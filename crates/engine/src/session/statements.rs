@@ -150,7 +150,7 @@ impl Session {
             home: &self.milepost.home,
             name: Some(create.name.clone()),
             plan,
-            definition: Some(definition(state, &create.query_text)),
+            definition: definition(state, &create.query_text),
             options: &create.options,
             config: settings(state).with_options(&create.options)?,
             force: false,

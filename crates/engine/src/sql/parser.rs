@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use milepost_store::{CheckpointName, Version};
 
 use super::materialized;
+use super::secret_urls;
 use super::snapshot_fn;
 use super::statement::{CreateCheckpoint, StatementKind, describe, is_query};
 use super::tokens::{tokenize, tokens};
@@ -97,6 +98,7 @@ impl OurParser<'_> {
             ["explain", "analyze", "verbose", "checkpoint"] => self.explain(3, true, true),
             _ => {
                 let mut statement = self.inner.parse_statement()?;
+                secret_urls::rewrite(&mut statement);
                 snapshot_fn::rewrite(&mut statement)?;
                 Ok(StatementKind::DataFusion(Box::new(statement)))
             }
@@ -142,13 +144,16 @@ impl OurParser<'_> {
         if !self.word("as") {
             return self.expected("AS and a query");
         }
-        let query_text = self.rest().to_string();
+        let mut query_text = self.rest().to_string();
         if query_text.is_empty() {
             return self.expected("a query after AS");
         }
         let mut query = self.inner.parse_statement()?;
         if !is_query(&query) {
             return Err(Error::NotAQuery { what: describe(&query) }.into());
+        }
+        if secret_urls::rewrite(&mut query) {
+            query_text = query.to_string();
         }
         snapshot_fn::rewrite(&mut query)?;
         Ok(CreateCheckpoint { name, options, query_text, query: Box::new(query) })

@@ -98,7 +98,7 @@ pub struct CreateCheckpoint {
     pub name: CheckpointName,
     /// Options of the `WITH` list, keys in lower case.
     pub options: Vec<(String, String)>,
-    /// The query's source text: the definition that REFRESH runs.
+    /// The query's source text, without what is secret in URLs that it reads: the definition that REFRESH runs.
     pub query_text: String,
     /// The parsed query.
     pub query: Box<DFStatement>,
