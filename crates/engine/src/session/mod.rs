@@ -112,7 +112,8 @@ impl Session {
         self.milepost.settle().await;
     }
 
-    /// The names of the store's checkpoints, listed now; those known before where the store cannot be listed.
+    /// The names of the store's checkpoints, listed now; those known before where the store cannot be listed. A notice names
+    /// those whose logs cannot be read.
     pub async fn checkpoint_names(&self) -> Vec<String> {
         match self.milepost.refresh_names().await {
             Ok(names) => names,
