@@ -12,7 +12,7 @@ use crate::oneline;
 /// Where a statement stands: the name of its script and a line of it, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// A file's path as it was given, `-c`, `stdin`, or nothing in the shell.
+    /// A file's path as it was given, `-c` (`-c#2` is the second of several), `stdin`, or nothing in the shell.
     pub(crate) script: String,
     /// The line on which the statement begins, or the one that is wrong.
     pub(crate) line: usize,

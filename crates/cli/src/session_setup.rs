@@ -25,6 +25,7 @@ use datafusion_cli::object_storage::instrumented::{
     InstrumentedObjectStoreMode, InstrumentedObjectStoreRegistry,
 };
 use datafusion_cli::pool_type::PoolType;
+use milepost::scan::name_place;
 use milepost::{Session, SessionBuilder, Store, StoreOptions};
 
 use crate::args::LimitArgs;
@@ -195,7 +196,10 @@ struct FilesOnly(Arc<DynamicListTableFactory>);
 #[async_trait]
 impl UrlTableFactory for FilesOnly {
     async fn try_new(&self, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if url.contains(['/', '.', '\\', ':', '~']) { self.0.try_new(url).await } else { Ok(None) }
+        if !url.contains(['/', '.', '\\', ':', '~']) {
+            return Ok(None);
+        }
+        self.0.try_new(url).await.map_err(|error| name_place(error, url))
     }
 }
 

@@ -8,6 +8,7 @@ mod replace;
 mod source;
 mod statistics;
 mod table;
+mod unreadable;
 
 pub(crate) use damage::{ReadBy, damaged};
 pub(crate) use files::scan_files;
@@ -18,3 +19,4 @@ pub(crate) use replace::{
     version_read,
 };
 pub use table::SnapshotTable;
+pub use unreadable::{name_place, name_source};

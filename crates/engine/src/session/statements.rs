@@ -27,6 +27,7 @@ use crate::resolve::{
     Ensured, Freshness, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
     outcome_line, refresh,
 };
+use crate::scan::name_source;
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
 
@@ -103,6 +104,16 @@ impl Session {
 
     /// Runs a plan of DataFusion's; in a job under the run's `now()`.
     async fn run_plan(&self, plan: LogicalPlan) -> Result<DataFrame> {
+        // These read their files at once.
+        let reading = matches!(plan, LogicalPlan::Ddl(_)).then(|| plan.clone());
+        let run = self.run_in_turn(plan).await;
+        run.map_err(|error| match &reading {
+            Some(plan) => name_source(error, plan),
+            None => error,
+        })
+    }
+
+    async fn run_in_turn(&self, plan: LogicalPlan) -> Result<DataFrame> {
         if !self.milepost.turn.goes_on {
             return Box::pin(self.context.execute_logical_plan(plan)).await;
         }

@@ -65,6 +65,9 @@ impl Store {
             path: path.display().to_string(),
             reason: reason.to_owned(),
         };
+        if path.as_os_str().is_empty() {
+            return Err(refuse(FilePath::new("\"\""), "it names no place"));
+        }
         let root = std::path::absolute(path).map_err(|error| refuse(path, &error.to_string()))?;
         let existing = root.ancestors().find(|path| path.symlink_metadata().is_ok());
         if let Some(file) = existing.filter(|path| !path.is_dir()) {
