@@ -27,12 +27,13 @@ pub(crate) struct Args {
     #[arg(long, env = "MILEPOST_STORE", hide_env_values = true, value_name = "URL", global = true)]
     pub(crate) store: Option<String>,
 
-    /// Run these statements and exit; may be given again, stops at the first error; all are parsed before the first runs
-    #[arg(short, long, value_name = "SQL", action = ArgAction::Append)]
+    /// Run these statements and exit, several one after the other; stops at the first error; all are parsed before the first
+    /// runs
+    #[arg(short, long, value_name = "SQL", action = ArgAction::Append, num_args = 1..)]
     command: Vec<String>,
 
-    /// Run this script and exit ("-" is standard input); as -c otherwise
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
+    /// Run these scripts and exit ("-" is standard input); as -c otherwise
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, num_args = 1..)]
     file: Vec<PathBuf>,
 
     /// Whether the store comes from the environment and not from the command line
@@ -61,7 +62,7 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Shell")]
 pub(crate) struct ShellArgs {
     /// Run these files when the shell starts, instead of ~/.milepostrc
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, num_args = 1..)]
     pub(crate) rc: Vec<PathBuf>,
 
     /// Run nothing when the shell starts
@@ -276,9 +277,13 @@ impl Args {
     }
 
     fn check(self, matches: &ArgMatches) -> Result<Self, Failure> {
-        if self.subcommand.is_some() && !self.work.is_empty() {
-            let name = matches.subcommand_name().unwrap_or_default();
+        let named = self.subcommand.as_ref().and_then(|_| matches.subcommand_name().map(str::to_string));
+        if let Some(name) = named.or_else(|| swallowed(matches)).filter(|_| !self.work.is_empty()) {
             return Err(Failure::Usage(format!("-c and -f do not go with the command {name}")));
+        }
+        if self.store.as_ref().is_some_and(|store| store.trim().is_empty()) {
+            let what = if self.store_from_environment { "MILEPOST_STORE" } else { "--store" };
+            return Err(Failure::Usage(format!("{what} is empty: give the place of a store")));
         }
         if self.limits.batch_size == Some(0) {
             return Err(Failure::Usage("--batch-size must be at least 1".to_string()));
@@ -291,6 +296,18 @@ impl Args {
         }
         Ok(self)
     }
+}
+
+/// The name of a command that -c or -f has taken for one more of its values.
+fn swallowed(matches: &ArgMatches) -> Option<String> {
+    let further = |id: &str| -> Vec<String> {
+        let occurrences = matches.get_raw_occurrences(id).into_iter().flatten();
+        occurrences
+            .flat_map(|values| values.skip(1).map(|value| value.to_string_lossy().into_owned()))
+            .collect()
+    };
+    let is_command = |word: &String| Args::command().get_subcommands().any(|known| known.get_name() == word);
+    further("command").into_iter().chain(further("file")).find(is_command)
 }
 
 fn in_order(matches: &ArgMatches, args: &Args) -> Vec<Work> {
@@ -337,6 +354,20 @@ mod tests {
     }
 
     #[test]
+    fn one_option_may_have_several_values() {
+        let args = read(&["milepost", "-c", "SELECT 1", "SELECT 2", "--quiet", "-f", "a.sql", "b.sql"]);
+        let command = |sql: &str| Work::Command(sql.to_string());
+        let file = |path: &str| Work::File(PathBuf::from(path));
+        assert_eq!(args.work, [command("SELECT 1"), command("SELECT 2"), file("a.sql"), file("b.sql")]);
+        assert_eq!(read(&["milepost", "-r", "a.sql", "b.sql"]).shell.rc.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_store_is_no_place() {
+        assert!(refused(&["milepost", "--store", "", "-c", "SELECT 1"]).starts_with("--store is empty"));
+    }
+
+    #[test]
     fn the_store_may_be_named_after_the_command() {
         let args = read(&["milepost", "demo", "--store", "memory://", "--dir", "d"]);
         assert_eq!(args.store.as_deref(), Some("memory://"));
@@ -361,6 +392,7 @@ mod tests {
             &["milepost", "run", "a.sql", "--supervise", "3"],
             &["milepost", "run", "a.sql", "--supervise=often"],
             &["milepost", "-c", "SELECT 1", "run", "a.sql"],
+            &["milepost", "-f", "a.sql", "run", "b.sql"],
         ] {
             let line = refused(words);
             assert!(!line.contains('\n') && line.contains("--help"), "{words:?}: {line}");

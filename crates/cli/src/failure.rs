@@ -12,7 +12,7 @@ use crate::oneline;
 /// Where a statement stands: the name of its script and a line of it, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// A file's path as it was given, `-c`, `stdin`, or nothing in the shell.
+    /// A file's path as it was given, `-c` (`-c#2` is the second of several), `stdin`, or nothing in the shell.
     pub(crate) script: String,
     /// The line on which the statement begins, or the one that is wrong.
     pub(crate) line: usize,
@@ -159,12 +159,13 @@ impl Failure {
         }
     }
 
-    /// Prints the line, unless there is nobody to tell.
+    /// Prints the line without the secrets of URLs, unless there is nobody to tell.
     pub(crate) fn report(&self) {
         use std::io::Write;
         if !matches!(self, Self::OutputClosed | Self::Child(_)) {
             // A closed stderr leaves nobody to tell that it is closed.
-            let _ = writeln!(io::stderr(), "milepost: {self}");
+            let line = self.to_string();
+            let _ = writeln!(io::stderr(), "milepost: {}", milepost::redact(&line));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The `milepost` program: SQL on DataFusion that remembers how far it got.
 //!
 //! 1. `args` reads the command line. A mistake there ends the program before anything runs.
-//! 2. `session_setup` builds one session: limits, object stores (`registry`), functions, and the checkpoint store.
+//! 2. `session_setup` builds one session: limits, settings (`environment`), object stores (`registry`), functions, and the checkpoint store.
 //! 3. `run` runs scripts from `-c`, `-f` or standard input; `shell` reads from a terminal and hands each input
 //!    to the same runner. `commands` are the backslash commands of both, `input` knows where a statement ends.
 //! 4. `object_stores` makes ready what a statement's locations need; `progress` shows stages while they run;
@@ -17,6 +17,7 @@ mod bench;
 mod commands;
 mod datagen;
 mod demo;
+mod environment;
 mod exit;
 mod failure;
 mod input;

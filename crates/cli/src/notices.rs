@@ -9,6 +9,6 @@ pub(crate) fn tell(notices: &[String]) {
     let mut stderr = io::stderr().lock();
     for notice in notices {
         // A closed stderr leaves nobody to tell that it is closed.
-        let _ = writeln!(stderr, "notice: {}", flatten(notice));
+        let _ = writeln!(stderr, "notice: {}", milepost::redact(&flatten(notice)));
     }
 }

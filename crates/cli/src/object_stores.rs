@@ -20,6 +20,7 @@ use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistr
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::{MaxRows, PrintOptions};
 use milepost::Session;
+use milepost::scan::name_place;
 use milepost::sql::{Statement, StatementKind};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
@@ -34,9 +35,10 @@ pub(crate) async fn execute(session: &Session, statement: &Statement) -> Result<
         return session.execute(statement).await;
     };
     let context = StoreContext { session, statement, result: Mutex::new(None) };
-    exec_from_commands(&context, vec![sql], &silent()).await?;
+    let run = exec_from_commands(&context, vec![sql], &silent()).await;
+    run.map_err(|error| name_place(error, &locations(statement)))?;
     let result = context.result.lock().take();
-    result.ok_or_else(|| DataFusionError::Internal(format!("statement was not run: {}", statement.text)))
+    result.ok_or_else(|| DataFusionError::Internal("the statement was not run".to_string()))
 }
 
 /// The SQL that tells datafusion-cli which stores the statement needs, or nothing if it needs none of its own.
@@ -57,6 +59,15 @@ fn copy_of_nothing(copy: &CopyToStatement) -> String {
     let options =
         if options.is_empty() { String::new() } else { format!(" OPTIONS ({})", options.join(", ")) };
     format!("COPY (SELECT 1) TO '{target}'{stored_as}{options}")
+}
+
+/// Where the files of an external table are to be.
+fn locations(statement: &Statement) -> String {
+    let StatementKind::DataFusion(inner) = &statement.kind else { return String::new() };
+    match inner.as_ref() {
+        DFStatement::CreateExternalTable(create) => create.locations.join(" or "),
+        _ => String::new(),
+    }
 }
 
 fn silent() -> PrintOptions {

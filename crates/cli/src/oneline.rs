@@ -136,7 +136,7 @@ fn next_step(error: &DataFusionError) -> Option<&'static str> {
             })
         }
         DataFusionError::Internal(text) if text.contains("finalizing writes") => {
-            Some("check the location and the right to write there")
+            Some("check the location, the right to write there, and the space that is left")
         }
         DataFusionError::Internal(_) => Some("this looks like a defect, report it with the statement"),
         DataFusionError::NotImplemented(_) => {

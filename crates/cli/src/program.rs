@@ -149,7 +149,7 @@ fn sources(args: &Args) -> Result<Vec<Source>, Failure> {
     if args.work.is_empty() {
         return Ok(vec![Source::stdin()?]);
     }
-    args.work.iter().map(Source::of).collect()
+    Source::of_all(&args.work)
 }
 
 /// Whether statements come from standard input, so that no table can.

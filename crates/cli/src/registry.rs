@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreRegistry;
-use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
+use datafusion_cli::object_storage::instrumented::{
+    InstrumentedObjectStoreMode, InstrumentedObjectStoreRegistry,
+};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 use url::{Position, Url};
@@ -52,6 +54,19 @@ impl ObjectStoreRegistry for OnceRegistry {
     }
 }
 
+/// Sets what is counted. The registry knows the local disk from the start and counts what it is given, so the local disk is
+/// given to it once something is to be counted: until then its files are read by the shortest way.
+pub(crate) fn set_mode(stores: &InstrumentedObjectStoreRegistry, mode: InstrumentedObjectStoreMode) {
+    if mode != InstrumentedObjectStoreMode::Disabled
+        && let Ok(url) = Url::parse("file:///")
+        && let Ok(store) = stores.get_store(&url)
+        && !store.to_string().starts_with("Instrumented")
+    {
+        stores.register_store(&url, store);
+    }
+    stores.set_instrument_mode(mode);
+}
+
 #[cfg(test)]
 mod tests {
     use object_store::memory::InMemory;
@@ -72,5 +87,16 @@ mod tests {
         assert_eq!(counting.stores().len(), 1);
         registry.register_store(&url, Arc::new(InMemory::new()));
         assert_eq!(counting.stores().len(), 2);
+    }
+
+    #[test]
+    fn the_local_disk_is_counted_once_it_is_asked_for() {
+        let counting = InstrumentedObjectStoreRegistry::new();
+        set_mode(&counting, InstrumentedObjectStoreMode::Disabled);
+        assert!(counting.stores().is_empty());
+        for _ in 0..2 {
+            set_mode(&counting, InstrumentedObjectStoreMode::Trace);
+        }
+        assert_eq!(counting.stores().len(), 1);
     }
 }

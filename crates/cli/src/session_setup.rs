@@ -25,11 +25,13 @@ use datafusion_cli::object_storage::instrumented::{
     InstrumentedObjectStoreMode, InstrumentedObjectStoreRegistry,
 };
 use datafusion_cli::pool_type::PoolType;
+use milepost::scan::name_place;
 use milepost::{Session, SessionBuilder, Store, StoreOptions};
 
 use crate::args::LimitArgs;
+use crate::environment;
 use crate::failure::Failure;
-use crate::registry::OnceRegistry;
+use crate::registry::{OnceRegistry, set_mode};
 
 /// The store that is used when none is named, in the folder where the program was started.
 const DEFAULT_STORE: &str = ".milepost";
@@ -52,7 +54,8 @@ impl Setup {
         stdin_is_sql: bool,
         profiling: InstrumentedObjectStoreMode,
     ) -> Self {
-        let stores = InstrumentedObjectStoreRegistry::new().with_profile_mode(profiling);
+        let stores = InstrumentedObjectStoreRegistry::new();
+        set_mode(&stores, profiling);
         Self {
             limits: limits.clone(),
             store_url: absolute_store(store.unwrap_or(DEFAULT_STORE)),
@@ -90,6 +93,7 @@ impl Setup {
             .build()
             .await
             .map_err(|error| Failure::Store(Box::new(error)))?;
+        session.refresh_catalogs().await.map_err(setup)?;
         read_files_by_name(&session);
         register_functions(&session);
         Ok(session)
@@ -105,7 +109,7 @@ impl Setup {
     }
 
     fn config(&self) -> Result<SessionConfig> {
-        let mut options = ConfigOptions::from_env()?;
+        let mut options = environment::options()?;
         if let Some(rows) = self.limits.batch_size {
             options.execution.batch_size = ConfigNonZeroUsize::try_new(rows)?;
         }
@@ -195,7 +199,10 @@ struct FilesOnly(Arc<DynamicListTableFactory>);
 #[async_trait]
 impl UrlTableFactory for FilesOnly {
     async fn try_new(&self, url: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if url.contains(['/', '.', '\\', ':', '~']) { self.0.try_new(url).await } else { Ok(None) }
+        if !url.contains(['/', '.', '\\', ':', '~']) {
+            return Ok(None);
+        }
+        self.0.try_new(url).await.map_err(|error| name_place(error, url))
     }
 }
 

@@ -23,3 +23,5 @@ mod scripts;
 mod shell;
 #[path = "program/support.rs"]
 mod support;
+#[path = "program/urls.rs"]
+mod urls;

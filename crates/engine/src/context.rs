@@ -221,9 +221,9 @@ impl Milepost {
         self.names.write().remove(name);
     }
 
-    /// Lists the store's checkpoints anew; those that have a live version.
+    /// Lists the store's checkpoints anew; those that have a live version. A notice names those that cannot be read.
     pub(crate) async fn refresh_names(&self) -> Result<Vec<String>> {
-        let found = self.look_over(Which::Names).await?.checkpoints;
+        let found = self.overview(Which::Names).await?;
         Ok(found.into_iter().map(|checkpoint| checkpoint.name.to_string()).collect())
     }
 

@@ -144,6 +144,25 @@ pub enum Error {
         /// What is newest.
         now: String,
     },
+    /// A query without an end, which a checkpoint would wait for.
+    #[error(
+        "checkpoint '{name}' would never be complete, since {source_name} has no end: put a LIMIT into its query, or \
+         store a part of {source_name} that ends in a table of its own first"
+    )]
+    Endless {
+        /// The name.
+        name: String,
+        /// The table, or the part of the plan that reads it.
+        source_name: String,
+    },
+    /// A file of a source whose bytes are not what its format says.
+    #[error("{place} cannot be read: {}; repair it or take it away", source.strip_backtrace())]
+    Unreadable {
+        /// The file, or where the files are of which one it is.
+        place: String,
+        /// What the reader of its format says.
+        source: Box<DataFusionError>,
+    },
     /// The attempt was dropped or abandoned by somebody else.
     #[error(
         "checkpoint '{name}' was dropped while it was written, so nothing was committed: run the statement again"

@@ -49,7 +49,7 @@ pub use context::Milepost;
 pub use dataframe::{CheckpointExt, CheckpointOptions};
 pub use error::Error;
 pub use milepost_store::{
-    CheckpointName, Durability, Error as StoreError, Snapshot, Store, StoreOptions, Version,
+    CheckpointName, Durability, Error as StoreError, Snapshot, Store, StoreOptions, Version, redact,
 };
 pub use session::{Session, SessionBuilder, SessionStateBuilderExt, maintenance};
 pub use stage::StageProgress;

@@ -140,7 +140,7 @@ pub enum Error {
 
     /// Checkpoints or jobs exist but the file that says whose they are does not. Restore it.
     #[error(
-        "{object} is missing while checkpoints or jobs are there; restore it, this is not an empty store"
+        "{object} is missing while checkpoints or jobs are there; put it back from a backup, this is not an empty store"
     )]
     MissingIdentity {
         /// The path of `milepost.json`.
@@ -243,7 +243,7 @@ pub enum Error {
     NoColumns,
 
     /// The object store failed.
-    #[error("cannot {operation} {object}: {source}")]
+    #[error("cannot {operation} {object}: {source}{}", way_out(source))]
     Storage {
         /// What was tried: "read", "write", "list", …
         operation: &'static str,
@@ -310,6 +310,20 @@ impl Error {
         Self::Storage { operation, object: object.to_string(), source: Box::new(source) }
     }
 
+    /// The same error of an object that people know by another name.
+    pub(crate) fn at(mut self, place: String) -> Self {
+        match &mut self {
+            Self::NewerFormat { object, .. }
+            | Self::UnknownFeature { object, .. }
+            | Self::Damaged { object, .. }
+            | Self::ForeignObject { object, .. }
+            | Self::MissingIdentity { object }
+            | Self::Storage { object, .. } => *object = place,
+            _ => {}
+        }
+        self
+    }
+
     pub(crate) fn damaged(
         object: impl std::fmt::Display,
         expected: impl Into<String>,
@@ -338,6 +352,9 @@ pub(crate) fn contents(size: u64, checksum: &Checksum) -> String {
 
 /// What helps against a damaged object. Nothing can be appended to a log whose newest entry says nothing.
 fn remedy(object: &str) -> &'static str {
+    if layout::is_identity(object) {
+        return "put it back from a backup, without it the store cannot be opened";
+    }
     let is_log = object.contains("/log/") || object.ends_with("/log");
     match (is_log, layout::is_of_job(object)) {
         (true, true) => {
@@ -346,6 +363,16 @@ fn remedy(object: &str) -> &'static str {
         }
         (true, false) => "put it back from a backup, or go on under another name",
         (false, _) => "put it back from a backup, or compute the snapshot again with FORCE",
+    }
+}
+
+/// What helps where a store refuses, if something is known to.
+fn way_out(refusal: &object_store::Error) -> &'static str {
+    match refusal {
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            "; get the right to do so, or choose another store"
+        }
+        _ => "",
     }
 }
 
@@ -400,4 +427,17 @@ pub(crate) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do_next() {
+        let refused = object_store::Error::PermissionDenied { path: "x".into(), source: "no".into() };
+        assert!(Error::storage("read", "x", refused).to_string().ends_with("or choose another store"));
+        let lost = object_store::Error::Generic { store: "s", source: "lost".into() };
+        assert!(Error::storage("read", "x", lost).to_string().ends_with("lost"));
+    }
 }

@@ -18,6 +18,11 @@ const ENTRY_DIGITS: usize = 20;
 const HEARTBEAT_PREFIX: &str = "heartbeat-";
 const LOCK_PREFIX: &str = "lock-";
 
+/// Whether an object says whose store it is in.
+pub(crate) fn is_identity(object: &str) -> bool {
+    object.rsplit('/').next() == Some(IDENTITY)
+}
+
 /// Whether a log, or an entry of one, is a job's and not a checkpoint's.
 pub(crate) fn is_of_job(object: &str) -> bool {
     let parts: Vec<&str> = object.split('/').collect();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use milepost::Session;
+use milepost::{CheckpointExt, Session};
 
 use super::{Scene, fails, says};
 use crate::support::{Action, Probe, checkpoint, config, number, run};
@@ -65,6 +65,24 @@ async fn a_source_that_disappears_while_it_is_read_is_named() {
     .await;
     let error = fails(&session, SPOIL).await;
     assert!(error.contains("sales") && error.contains(".csv"), "{error}");
+    scene.is_untouched().await;
+}
+
+/// The DataFrame API begins stages of its own.
+#[tokio::test]
+async fn a_frame_over_an_endless_table_is_refused() {
+    let scene = Scene::new().await;
+    let session = scene.session().await;
+    let path = scene.dir().join("endless.csv");
+    fs::write(&path, "1\n2\n").unwrap();
+    let ddl =
+        format!("CREATE UNBOUNDED EXTERNAL TABLE u (a INT) STORED AS CSV LOCATION '{}'", path.display());
+    run(&session, &ddl).await.unwrap();
+    let frame = session.table("u").await.unwrap();
+    let error = frame.clone().checkpoint("c").await.unwrap_err();
+    says(&error.to_string(), &["'c'", "u has no end", "LIMIT"]);
+    let lazy = frame.checkpoint_lazy("c").unwrap();
+    says(&lazy.collect().await.unwrap_err().to_string(), &["u has no end"]);
     scene.is_untouched().await;
 }
 

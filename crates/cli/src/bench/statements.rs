@@ -71,10 +71,10 @@ impl StatementInfo {
     }
 }
 
-/// The first words of a text, in one line.
+/// The first words of a text, in one line, without the secrets of URLs.
 fn head(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    shortened(&words.join(" "), LONGEST)
+    shortened(&milepost::redact(&words.join(" ")), LONGEST)
 }
 
 /// At most `longest` characters.

@@ -1,7 +1,9 @@
 //! What `\?` and `\h` print.
 
+use datafusion::common::config::ExtensionOptions;
 use datafusion::execution::SessionState;
 use datafusion_cli::functions::Function;
+use milepost::MilepostConfig;
 
 /// The commands, for `\?`.
 pub(crate) fn commands() -> String {
@@ -29,9 +31,7 @@ const OURS: [(&str, &str, &str); 10] = [
     (
         "CHECKPOINT",
         "make sure that a fresh snapshot of a query is stored, and give it a name",
-        "CHECKPOINT name [WITH (option = value, ...)] AS query\n\
-         options: reuse, on_stale, on_damage, on_concurrent, compression, unit_bytes, keep_versions, ttl, \
-         durability, verify_reads",
+        "CHECKPOINT name [WITH (option = value, ...)] AS query",
     ),
     (
         "INLINE CHECKPOINT",
@@ -54,7 +54,7 @@ const OURS: [(&str, &str, &str); 10] = [
     (
         "EXPLAIN CHECKPOINT",
         "say what would be written or reused, and why",
-        "EXPLAIN [ANALYZE] [VERBOSE] CHECKPOINT name AS query",
+        "EXPLAIN [ANALYZE] [VERBOSE] [FORMAT format] CHECKPOINT name AS query",
     ),
     (
         "VERIFY CHECKPOINT",
@@ -78,10 +78,21 @@ pub(crate) fn topics() -> String {
 pub(crate) fn topic(words: &str) -> Option<String> {
     let wanted = words.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
     if let Some((name, what, syntax)) = OURS.iter().find(|(name, _, _)| *name == wanted) {
-        return Some(format!("Command:     {name}\nDescription: {what}\nSyntax:\n{syntax}"));
+        let options = if *name == "CHECKPOINT" { options() } else { String::new() };
+        return Some(format!("Command:     {name}\nDescription: {what}\nSyntax:\n{syntax}{options}"));
     }
     let details = wanted.parse::<Function>().ok()?.function_details().map(str::to_string).ok()?;
     Some(details.trim().to_string())
+}
+
+/// What may stand in the WITH list of a CHECKPOINT: every setting of Milepost but the one of the session.
+fn options() -> String {
+    let entries = MilepostConfig::default().entries().into_iter();
+    let named = entries.filter_map(|entry| {
+        let name = entry.key.strip_prefix("milepost.").filter(|name| *name != "enabled")?;
+        Some(format!("\n  {name:14} {}", entry.description))
+    });
+    format!("\noptions:{}", named.collect::<String>())
 }
 
 /// What DataFusion says about a function of SQL, if it has one of that name.
@@ -113,6 +124,16 @@ mod tests {
             assert!(text.contains("Syntax"), "{name}");
         }
         assert_eq!(topic("date_bin"), None);
+    }
+
+    /// The help and the engine know the same options.
+    #[test]
+    fn every_option_of_a_checkpoint_is_listed() {
+        let text = topic("checkpoint").unwrap();
+        for option in ["reuse", "verify_reads", "join_order", "bloom_filters"] {
+            assert!(text.contains(option), "{text}");
+        }
+        assert!(!text.contains("enabled"), "{text}");
     }
 
     #[test]

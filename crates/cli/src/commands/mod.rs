@@ -9,6 +9,7 @@ pub(crate) use parse::{Command, Setting};
 
 use crate::failure::{Failure, Place};
 use crate::output::Output;
+use crate::registry;
 use crate::run::{Flow, Runner};
 
 impl Command {
@@ -81,7 +82,7 @@ fn set(runner: &mut Runner, setting: &Setting) -> Result<(), Failure> {
         Setting::Format(format) => runner.printer.format = *format,
         Setting::MaxRows(rows) => runner.printer.maxrows = *rows,
         Setting::Quiet(quiet) => runner.printer.quiet = *quiet,
-        Setting::Profiling(mode) => runner.stores.set_instrument_mode(*mode),
+        Setting::Profiling(mode) => registry::set_mode(&runner.stores, *mode),
     }
     if runner.printer.quiet {
         return Ok(());

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use datafusion::config::ConfigOptions;
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use milepost::job::{JobName, JobScript, Variables};
+use milepost::sql::{Statement, StatementKind};
 
 use super::arguments::RunArgs;
 use crate::failure::{Failure, Place};
@@ -23,7 +26,7 @@ impl Ready {
     ///
     /// # Errors
     /// A name that no job can have, a file that cannot be read, a variable too few or too many, the first statement that
-    /// does not parse, a script without statements or with backslash commands.
+    /// does not parse, a script without statements, with backslash commands or with functions to create.
     pub(super) fn read(args: &RunArgs, options: &ConfigOptions) -> Result<Self, Failure> {
         let name = match &args.job {
             Some(name) => JobName::parse(name).map_err(|error| Failure::Refused(error.to_string()))?,
@@ -58,6 +61,13 @@ impl Ready {
         let mut statements = Vec::with_capacity(script.steps.len());
         for step in script.steps {
             match step {
+                Step::Statement(statement) if creates_a_function(&statement) => {
+                    let what = "CREATE FUNCTION needs a language that the program does not have: take it out, or write what \
+                                the function computes into the queries"
+                        .to_string();
+                    let place = Place { script: script.name, line: statement.line };
+                    return Err(Failure::Script(Box::new(Failure::Command { place, what })));
+                }
                 Step::Statement(statement) => statements.push(*statement),
                 Step::Command { line, .. } => {
                     let what = "a job's script holds SQL only, and this is a command of the shell: take it out, or run the \
@@ -77,6 +87,13 @@ impl Ready {
     pub(crate) fn place(&self, line: usize) -> Place {
         Place { script: self.script_name.clone(), line }
     }
+}
+
+/// Whether a statement can only fail here, after the steps before it have run. A program that embeds the engine may have a
+/// factory of functions.
+fn creates_a_function(statement: &Statement) -> bool {
+    let StatementKind::DataFusion(inner) = &statement.kind else { return false };
+    matches!(inner.as_ref(), DFStatement::Statement(inner) if matches!(**inner, SqlStatement::CreateFunction(_)))
 }
 
 /// The name of a job whose script lies here, if none is given: the file's name as far as names allow it.

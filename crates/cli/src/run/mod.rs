@@ -6,6 +6,7 @@
 //!    the attempt left behind.
 
 mod counter;
+mod full_disk;
 mod interrupt;
 mod runner;
 mod script;

@@ -14,9 +14,11 @@ use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
 use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
 use milepost::Session;
 use milepost::maintenance::{VerifyOptions, VerifyReport, verification_rows};
+use milepost::scan::name_source;
 use milepost::sql::{Statement, StatementKind};
 
 use super::counter::{Counter, Shown};
+use super::full_disk::full_disk;
 use super::interrupt::Interrupts;
 use super::script::{Script, Step};
 use super::source::Source;
@@ -151,11 +153,13 @@ impl Runner {
             Some(report) => self.session.read_batch(verification_rows(report)?)?,
             None => object_stores::execute(&self.session, statement).await?,
         };
-        let show_all = shows_every_row(statement, frame.logical_plan());
-        let (result, shown) = open(frame, show_all, started).await?;
+        let reading = frame.logical_plan().clone();
+        let show_all = shows_every_row(statement, &reading);
+        let named = |error| name_source(error, &reading);
+        let (result, shown) = open(frame, show_all, started).await.map_err(named)?;
         progress.finish();
         self.tell_notices();
-        self.printer.print(result).await?;
+        self.printer.print(result).await.map_err(named).map_err(|error| full_disk(statement, error))?;
         self.printer.store_requests(&self.stores)?;
         match verified.map_or(0, |report| report.damaged()) {
             0 => Ok(shown.read()),

@@ -16,16 +16,23 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A piece of work of the command line.
+    /// The work of the command line, in order.
     ///
     /// # Errors
     /// A file that cannot be read or is not UTF-8.
-    pub(crate) fn of(work: &Work) -> Result<Self, Failure> {
-        match work {
-            Work::Command(sql) => Ok(Self { name: "-c".to_string(), text: sql.clone() }),
+    pub(crate) fn of_all(work: &[Work]) -> Result<Vec<Self>, Failure> {
+        let commands = work.iter().filter(|work| matches!(work, Work::Command(_))).count();
+        let mut number = 0;
+        let sources = work.iter().map(|work| match work {
+            Work::Command(sql) => {
+                number += 1;
+                let name = if commands == 1 { "-c".to_string() } else { format!("-c#{number}") };
+                Ok(Self { name, text: sql.clone() })
+            }
             Work::File(path) if path == Path::new("-") => Self::stdin(),
             Work::File(path) => Self::file(path),
-        }
+        });
+        sources.collect()
     }
 
     /// A file.

@@ -217,3 +217,44 @@ fn two_processes_may_write_the_same_name_at_once() {
     // Same question, same answer: whoever came second took over the first one's result.
     assert_eq!(desk.rows("SELECT count(*) AS n FROM milepost.snapshots"), ["1"]);
 }
+
+#[test]
+fn an_error_about_the_whole_store_says_which_store_it_is() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    let identity = desk.path(".milepost/milepost.json");
+    let whole = std::fs::read_to_string(&identity).unwrap();
+    for (text, says) in [
+        (whole.replace("milepost 0", "milepost 9"), "put it back from a backup"),
+        (whole.replace("\"format\": 1", "\"format\": 9"), "newer version"),
+    ] {
+        std::fs::write(&identity, text).unwrap();
+        let ran = desk.run(&["-c", "SELECT 1"]);
+        let place = desk.path(".milepost").canonicalize().unwrap().display().to_string();
+        assert!(ran.error_line().contains(&format!("{place}/milepost.json")), "{ran:?}");
+        assert!(ran.error_line().contains(says) && !ran.error_line().contains("FORCE"), "{ran:?}");
+    }
+}
+
+/// A checkpoint whose log is damaged does not vanish without a word.
+#[test]
+fn a_damaged_checkpoint_is_told_of_where_tables_are_listed() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    desk.rows("CHECKPOINT whole AS SELECT 1 AS one");
+    let log = files_below(&desk.path(".milepost/checkpoints/squares/log"), ".json").pop().unwrap();
+    std::fs::write(&log, "{").unwrap();
+    for sql in
+        ["SHOW TABLES", "SELECT table_name FROM information_schema.tables", "SELECT * FROM milepost.files"]
+    {
+        let ran = desk.run(&["--format", "csv", "-c", sql]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains("whole"), "{ran:?}");
+        assert!(ran.stderr.contains("notice: checkpoint squares is left out"), "{sql}: {ran:?}");
+    }
+    desk.write("list.sql", "\\d\n");
+    let listed = desk.run(&["-f", "list.sql"]);
+    assert!(listed.stderr.contains("notice: checkpoint squares is left out"), "{listed:?}");
+    let rows = desk.rows("SELECT checkpoint, version, status FROM milepost.checkpoints ORDER BY checkpoint");
+    assert_eq!(rows, ["squares,,damaged", "whole,1,readable"]);
+}

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use crate::support::Desk;
+use crate::support::{Desk, Ran};
 
 const THREE: &str = "SELECT i AS n, 'no, ' || CAST(i AS VARCHAR) AS name FROM range(1, 4) AS t(i) ORDER BY i";
 
@@ -146,4 +146,117 @@ fn a_plain_name_is_no_folder() {
     assert!(plain.code == Some(1) && plain.error_line().contains("not found"), "{plain:?}");
     let path = desk.run(&["-q", "--format", "csv", "-c", "SELECT * FROM 't/any.csv'"]);
     assert_eq!((path.code, path.stdout.as_str()), (Some(0), "a\n7\n"), "{path:?}");
+}
+
+#[test]
+fn an_option_takes_several_statements_or_scripts_as_datafusions_shell_does() {
+    let desk = Desk::new();
+    desk.write("a.sql", "SELECT 'of a' AS x;");
+    desk.write("b.sql", "SELECT 'of b' AS x;");
+    let printed = |arguments: &[&str]| {
+        let ran = desk.run(&[&["-q", "--format", "csv"], arguments].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    assert_eq!(printed(&["-f", "a.sql", "b.sql"]), "x\nof a\nx\nof b\n");
+    assert_eq!(printed(&["-c", "SELECT 1 AS x", "SELECT 2 AS x"]), "x\n1\nx\n2\n");
+    // A failure among several says which of them it was.
+    let ran = desk.run(&["-q", "-c", "SELECT 1", "SELECT * FROM nowhere"]);
+    assert!(ran.error_line().starts_with("milepost: -c#2:1: "), "{ran:?}");
+}
+
+#[test]
+fn an_empty_store_is_refused_by_the_name_of_what_was_given() {
+    let desk = Desk::new();
+    let option = desk.run(&["--store", "", "-c", "SELECT 1"]);
+    assert!(option.code == Some(2) && option.error_line().contains("--store is empty"), "{option:?}");
+    let variable = Ran::from(desk.command(&["-c", "SELECT 1"]).env("MILEPOST_STORE", "").output().unwrap());
+    assert!(
+        variable.code == Some(2) && variable.error_line().contains("MILEPOST_STORE is empty"),
+        "{variable:?}"
+    );
+}
+
+#[test]
+fn a_setting_of_the_environment_that_cannot_be_is_named() {
+    let desk = Desk::new();
+    for (name, value) in
+        [("DATAFUSION_EXECUTION_BATCH_SIZE", "abc"), ("DATAFUSION_CATALOG_LOCATION", "/data/tables")]
+    {
+        let mut command = desk.command(&["-c", "SELECT 1"]);
+        let ran =
+            Ran::from(command.env(name, value).env("DATAFUSION_CATALOG_FORMAT", "CSV").output().unwrap());
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.error_line().contains(name) && ran.error_line().contains(value), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_folder_of_the_environment_is_a_schema() {
+    let desk = Desk::new();
+    desk.rows("COPY (SELECT * FROM range(0, 5) AS t(i)) TO 'cat/foo/part.parquet' STORED AS PARQUET");
+    let location = format!("file://{}", desk.path("cat").display());
+    for (default_schema, table) in [("public", "\"default\".foo"), ("default", "foo")] {
+        let mut command =
+            desk.command(&["-q", "--format", "csv", "-c", &format!("SELECT count(*) AS n FROM {table}")]);
+        command
+            .env("DATAFUSION_CATALOG_LOCATION", &location)
+            .env("DATAFUSION_CATALOG_FORMAT", "PARQUET")
+            .env("DATAFUSION_CATALOG_DEFAULT_SCHEMA", default_schema);
+        let ran = Ran::from(command.output().unwrap());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "n\n5\n"), "{ran:?}");
+    }
+}
+
+#[test]
+fn requests_to_the_local_disk_are_counted() {
+    let desk = Desk::new();
+    desk.write("t.csv", "a\n1\n");
+    let script = "\\pset object_store_profiling trace\nSELECT * FROM 't.csv';\n";
+    desk.write("later.sql", script);
+    for arguments in
+        [&["--object-store-profiling", "trace", "-c", "SELECT * FROM 't.csv'"][..], &["-f", "later.sql"]]
+    {
+        let ran = desk.run(arguments);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains("operation=Get") && ran.stdout.contains("t.csv"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_decoded_is_named() {
+    let desk = Desk::new();
+    desk.write("bad.parquet", "this is no Parquet file at all");
+    desk.write("ragged.csv", "a,b\n1,2\n3,4,5\n");
+    std::fs::write(desk.path("latin.csv"), b"a\nM\xfcnchen\n").unwrap();
+    desk.write("words.csv", "a\n1\ntwo\n");
+    for (sql, file) in [
+        ("SELECT * FROM 'bad.parquet'", "bad.parquet"),
+        ("CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'bad.parquet'", "bad.parquet"),
+        ("SELECT * FROM 'ragged.csv'", "ragged.csv"),
+        ("CHECKPOINT c AS SELECT * FROM 'ragged.csv'", "ragged.csv"),
+        ("SELECT * FROM 'latin.csv'", "latin.csv"),
+        (
+            "CREATE EXTERNAL TABLE w (a INT) STORED AS CSV LOCATION 'words.csv' OPTIONS (format.has_header true); \
+             SELECT sum(a) FROM w",
+            "words.csv",
+        ),
+        (
+            "CREATE EXTERNAL TABLE w (a INT) STORED AS CSV LOCATION 'words.csv' OPTIONS (format.has_header true); \
+             CHECKPOINT c AS SELECT a FROM w",
+            "words.csv",
+        ),
+        (
+            "CREATE EXTERNAL TABLE w (a INT) STORED AS CSV LOCATION 'words.csv' OPTIONS (format.has_header true); \
+             CREATE TABLE x AS SELECT a FROM w",
+            "words.csv",
+        ),
+    ] {
+        let ran = desk.run(&["-q", "-c", sql]);
+        assert_eq!(ran.code, Some(1), "{sql}: {ran:?}");
+        assert!(ran.error_line().contains(file) && ran.error_line().contains("repair it"), "{sql}: {ran:?}");
+    }
+    // What a query does with values is no fault of a file.
+    let cast = desk.run(&["-c", "SELECT CAST(a AS INT) FROM 'words.csv'"]);
+    assert!(cast.code == Some(1) && !cast.error_line().contains("repair"), "{cast:?}");
 }

@@ -266,3 +266,17 @@ fn a_supervised_restart_begins_one_new_run() {
         ["2,2"]
     );
 }
+
+/// It could only fail, and after the steps before it.
+#[test]
+fn a_function_that_nobody_can_make_is_refused_before_anything_runs() {
+    let desk = Desk::new();
+    desk.write(
+        "job.sql",
+        "CHECKPOINT a AS SELECT 1 AS x;\nCREATE FUNCTION f(DOUBLE) RETURNS DOUBLE RETURN $1 * 2;",
+    );
+    let ran = desk.run(&["run", "job.sql"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.error_line().contains("job.sql:2: CREATE FUNCTION"), "{ran:?}");
+    assert!(!desk.path(".milepost/checkpoints/a").exists());
+}

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, Session, TableProvider};
@@ -11,10 +11,10 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use milepost_store::{CheckpointName, Snapshot, Version, Which};
+use milepost_store::{CheckpointName, Error as StoreError, Overviews, Snapshot, Version, Which};
 
 use super::jobs;
-use crate::columns::{numbers, strings, texts, times};
+use crate::columns::{moments, numbers, strings, texts, times};
 use crate::context::Milepost;
 use crate::error::store_error;
 use crate::scan::{ReadBy, SnapshotTable, named_scan};
@@ -92,14 +92,16 @@ impl SystemKind {
         Arc::new(Schema::new(match self {
             Self::Checkpoints => vec![
                 text("checkpoint"),
-                number("version"),
-                number("versions"),
-                number("rows"),
-                number("bytes"),
-                number("files"),
+                number("version").with_nullable(true),
+                number("versions").with_nullable(true),
+                number("rows").with_nullable(true),
+                number("bytes").with_nullable(true),
+                number("files").with_nullable(true),
                 time("created_at"),
-                number("elapsed_ms"),
+                number("elapsed_ms").with_nullable(true),
                 text("definition"),
+                text("status"),
+                text("error"),
             ],
             Self::Snapshots => vec![
                 text("checkpoint"),
@@ -142,10 +144,9 @@ impl SystemKind {
 
     /// Reads the logs.
     async fn rows(self, milepost: &Milepost) -> Result<Vec<ArrayRef>> {
-        let which = if self == Self::Checkpoints { Which::Newest } else { Which::All };
-        let snapshots = || live_snapshots(milepost, which);
+        let snapshots = || live_snapshots(milepost);
         Ok(match self {
-            Self::Checkpoints => checkpoints(&snapshots().await?),
+            Self::Checkpoints => checkpoints(&milepost.look_over(Which::Newest).await?),
             Self::Snapshots => all_snapshots(&snapshots().await?),
             Self::Files => files(&snapshots().await?),
             Self::Lineage => lineage(&snapshots().await?),
@@ -184,18 +185,10 @@ impl TableProvider for SystemTable {
     }
 }
 
-/// A snapshot and the number of live versions of its checkpoint.
-type Found = (Snapshot, u64);
-
-/// Every live snapshot, or the newest of each checkpoint.
-async fn live_snapshots(milepost: &Milepost, which: Which) -> Result<Vec<Found>> {
-    let checkpoints = milepost.overview(which).await?.into_iter();
-    Ok(checkpoints
-        .flat_map(|checkpoint| {
-            let versions = checkpoint.live.len() as u64;
-            checkpoint.snapshots.into_iter().map(move |snapshot| (snapshot, versions))
-        })
-        .collect())
+/// Every live snapshot. A notice names the checkpoints of which nobody can tell.
+async fn live_snapshots(milepost: &Milepost) -> Result<Vec<Snapshot>> {
+    let checkpoints = milepost.overview(Which::All).await?.into_iter();
+    Ok(checkpoints.flat_map(|checkpoint| checkpoint.snapshots).collect())
 }
 
 pub(super) fn text(name: &str) -> Field {
@@ -214,23 +207,37 @@ fn flag(name: &str) -> Field {
     Field::new(name, DataType::Boolean, false)
 }
 
-fn checkpoints(snapshots: &[Found]) -> Vec<ArrayRef> {
-    let all = || snapshots.iter().map(|(snapshot, _)| snapshot);
+/// One row for each checkpoint, also for those whose logs cannot be read.
+fn checkpoints(found: &Overviews) -> Vec<ArrayRef> {
+    let unreadable = || found.unreadable.iter();
+    let newest = || found.checkpoints.iter().map(|checkpoint| checkpoint.snapshots.last());
+    let names = found.checkpoints.iter().map(|checkpoint| &checkpoint.name);
+    let names = names.chain(unreadable().map(|(name, _)| name));
+    let of = |of: fn(&Snapshot) -> u64| -> ArrayRef {
+        let known = newest().map(|newest| newest.map(of));
+        Arc::new(known.chain(unreadable().map(|_| None)).collect::<UInt64Array>())
+    };
+    let versions = found.checkpoints.iter().map(|checkpoint| Some(checkpoint.live.len() as u64));
+    let definition = |newest: Option<&Snapshot>| Some(newest?.manifest.definition.as_ref()?.sql.clone());
+    let status = |error: &StoreError| if error.is_damage() { "damaged" } else { "unreadable" };
+    let readable = || found.checkpoints.iter().map(|_| "readable");
     vec![
-        strings(all().map(|s| s.name.to_string())),
-        numbers(all().map(|s| s.version.0)),
-        numbers(snapshots.iter().map(|(_, versions)| *versions)),
-        numbers(all().map(|s| s.manifest.rows)),
-        numbers(all().map(|s| s.manifest.bytes)),
-        numbers(all().map(|s| s.manifest.files.len() as u64)),
-        times(all().map(|s| s.committed_ms)),
-        numbers(all().map(|s| s.manifest.elapsed_ms)),
-        texts(all().map(|s| s.manifest.definition.as_ref().map(|d| d.sql.clone()))),
+        strings(names.map(ToString::to_string)),
+        of(|s| s.version.0),
+        Arc::new(versions.chain(unreadable().map(|_| None)).collect::<UInt64Array>()),
+        of(|s| s.manifest.rows),
+        of(|s| s.manifest.bytes),
+        of(|s| s.manifest.files.len() as u64),
+        moments(newest().map(|newest| Some(newest?.committed_ms)).chain(unreadable().map(|_| None))),
+        of(|s| s.manifest.elapsed_ms),
+        texts(newest().map(definition).chain(unreadable().map(|_| None))),
+        strings(readable().chain(unreadable().map(|(_, error)| status(error))).map(ToString::to_string)),
+        texts(readable().map(|_| None).chain(unreadable().map(|(_, error)| Some(error.to_string())))),
     ]
 }
 
-fn all_snapshots(snapshots: &[Found]) -> Vec<ArrayRef> {
-    let all = || snapshots.iter().map(|(snapshot, _)| snapshot);
+fn all_snapshots(snapshots: &[Snapshot]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter();
     let identity = || all().map(|s| &s.manifest.identity);
     vec![
         strings(all().map(|s| s.name.to_string())),
@@ -250,8 +257,8 @@ fn all_snapshots(snapshots: &[Found]) -> Vec<ArrayRef> {
     ]
 }
 
-fn files(snapshots: &[Found]) -> Vec<ArrayRef> {
-    let all = || snapshots.iter().flat_map(|(s, _)| s.manifest.files.iter().map(move |file| (s, file)));
+fn files(snapshots: &[Snapshot]) -> Vec<ArrayRef> {
+    let all = || snapshots.iter().flat_map(|s| s.manifest.files.iter().map(move |file| (s, file)));
     vec![
         strings(all().map(|(s, _)| s.name.to_string())),
         numbers(all().map(|(s, _)| s.version.0)),
@@ -263,10 +270,9 @@ fn files(snapshots: &[Found]) -> Vec<ArrayRef> {
     ]
 }
 
-fn lineage(snapshots: &[Found]) -> Vec<ArrayRef> {
-    let all = || {
-        snapshots.iter().flat_map(|(s, _)| s.manifest.identity.sources.iter().map(move |source| (s, source)))
-    };
+fn lineage(snapshots: &[Snapshot]) -> Vec<ArrayRef> {
+    let all =
+        || snapshots.iter().flat_map(|s| s.manifest.identity.sources.iter().map(move |source| (s, source)));
     vec![
         strings(all().map(|(s, _)| s.name.to_string())),
         numbers(all().map(|(s, _)| s.version.0)),

@@ -6,6 +6,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor
 use datafusion::logical_expr::logical_plan::Values;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use milepost_store::manifest::PlanPart;
+use milepost_store::redact;
 
 use super::error::Result;
 
@@ -30,7 +31,7 @@ pub(super) fn label(plan: &LogicalPlan) -> String {
     if write!(line, "{}", plan.display()).is_err() {
         line.text.push('…');
     }
-    line.text
+    redact(&line.text).into_owned()
 }
 
 /// What kind of node a plan is, as it stands in the first of its parts.
@@ -175,6 +176,7 @@ fn changed(old: &str, new: &str) -> String {
     if old == new {
         let what = match kind(old) {
             "TableScan" => "its columns, their types, or where and how the table is read changed",
+            _ if old.contains("***") => "changed in what is not shown",
             _ if old.ends_with('…') => "changed further on than is shown",
             _ => "changed in a type or a function behind a name",
         };

@@ -13,6 +13,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::logical_plan::TableScan;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use milepost_store::manifest::SourceVersion;
+use milepost_store::redact;
 
 use super::canonical::{Encoder, encode_schema};
 use super::error::{Error, Result};
@@ -145,7 +146,7 @@ impl Leaves {
         sources: &SourceRegistry,
     ) -> Result<usize> {
         let answer = sources.identify(name, provider, state).await;
-        let answer = answer.map_err(|source| Error::Source { table: name.to_string(), source })?;
+        let answer = answer.map_err(|source| Error::Source { table: shown(name), source })?;
         Ok(self.push(answer))
     }
 
@@ -194,11 +195,19 @@ fn foreign(name: &TableReference, source: &Arc<dyn TableSource>) -> SourceAnswer
     SourceAnswer {
         canonical: out.finish(),
         version: SourceVersion {
-            name: name.to_string(),
+            name: shown(name),
             kind: "unknown".to_owned(),
             digest: None,
             objects: Vec::new(),
-            note: Some(format!("table {name} is no DataFusion table and cannot say which version it is")),
+            note: Some(format!(
+                "table {} is no DataFusion table and cannot say which version it is",
+                shown(name)
+            )),
         },
     }
+}
+
+/// A table's name, which may be a URL.
+fn shown(name: &TableReference) -> String {
+    redact(&name.to_string()).into_owned()
 }

@@ -127,7 +127,8 @@ impl<'a> Judge<'a> {
     async fn look(&self, snapshot: &Snapshot, chain: &Chain) -> Result<Judged> {
         let stored = &snapshot.manifest.identity;
         let Some(definition) = &snapshot.manifest.definition else {
-            let why = "a program made it, or a query around it, and no definition is stored".to_string();
+            let why = "a program made it, or a query around it, or its text holds a password, and no definition is stored"
+                .to_string();
             return Ok(Freshness::Unknown(why).into());
         };
         let state = match self.state_of(definition) {
@@ -317,7 +318,7 @@ pub(crate) async fn refresh(
 ) -> Result<super::Ensured> {
     let name = &snapshot.name;
     let Some(definition) = snapshot.manifest.definition.clone() else {
-        let reason = "a program made it".to_string();
+        let reason = "a program made it, or its text holds a password".to_string();
         return Err(Error::NoDefinition { name: name.to_string(), reason }.into());
     };
     let state = state_of_definition(resolver.state, &definition)?;

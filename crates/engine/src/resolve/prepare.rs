@@ -4,7 +4,7 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use futures::future::BoxFuture;
-use milepost_store::{CheckpointName, Definition, Parent, Snapshot, Version};
+use milepost_store::{CheckpointName, Definition, Parent, Snapshot, Version, holds_password};
 
 use super::resolver::Resolver;
 use crate::config::{MilepostConfig, Reuse};
@@ -189,13 +189,17 @@ pub(crate) fn what_changed(snapshot: &Snapshot, today: &PlanIdentity) -> Vec<Str
     why
 }
 
-/// The definition of a checkpoint that SQL made: its text, and the settings under which the text means what it means.
-pub(crate) fn definition(state: &SessionState, sql: &str) -> Definition {
+/// The definition of a checkpoint that SQL made: its text, and the settings under which the text means what it means. None
+/// is kept of a text that holds the password of a URL.
+pub(crate) fn definition(state: &SessionState, sql: &str) -> Option<Definition> {
+    if holds_password(sql) {
+        return None;
+    }
     let options = state.config_options();
     let mut settings = settings::meaningful(options);
     // A plan has its tables; a text has their names.
     let defaults = &options.catalog;
     settings.insert("datafusion.catalog.default_catalog".to_string(), defaults.default_catalog.clone());
     settings.insert("datafusion.catalog.default_schema".to_string(), defaults.default_schema.clone());
-    Definition { sql: sql.to_string(), settings }
+    Some(Definition { sql: sql.to_string(), settings })
 }

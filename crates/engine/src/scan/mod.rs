@@ -10,6 +10,7 @@ mod selective;
 mod source;
 mod statistics;
 mod table;
+mod unreadable;
 
 pub(crate) use damage::{ReadBy, damaged};
 pub(crate) use files::scan_files;
@@ -20,3 +21,4 @@ pub(crate) use replace::{
     version_read,
 };
 pub use table::SnapshotTable;
+pub use unreadable::{name_place, name_source};

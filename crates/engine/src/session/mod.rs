@@ -11,6 +11,7 @@ mod statements;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use datafusion::catalog::listing_schema::ListingSchemaProvider;
 use datafusion::common::{Result, plan_err};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
@@ -87,6 +88,24 @@ impl Session {
         }
     }
 
+    /// Lists the tables of the schemas that stand for folders (`datafusion.catalog.location`) anew, also where checkpoints are
+    /// laid over such a schema.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed, or a table in it that cannot be read.
+    pub async fn refresh_catalogs(&self) -> Result<()> {
+        let Some(catalogs) = self.milepost.beneath() else { return Ok(()) };
+        let state = self.context.state();
+        for catalog in catalogs.catalog_names().iter().filter_map(|name| catalogs.catalog(name)) {
+            for schema in catalog.schema_names().iter().filter_map(|name| catalog.schema(name)) {
+                if let Some(lister) = schema.downcast_ref::<ListingSchemaProvider>() {
+                    lister.refresh(&state).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Parses every statement of a script before any of them runs.
     ///
     /// # Errors
@@ -112,7 +131,8 @@ impl Session {
         self.milepost.settle().await;
     }
 
-    /// The names of the store's checkpoints, listed now; those known before where the store cannot be listed.
+    /// The names of the store's checkpoints, listed now; those known before where the store cannot be listed. A notice names
+    /// those whose logs cannot be read.
     pub async fn checkpoint_names(&self) -> Vec<String> {
         match self.milepost.refresh_names().await {
             Ok(names) => names,

@@ -10,7 +10,7 @@ use datafusion::common::config::ExtensionOptions;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
 use futures::future::BoxFuture;
@@ -27,6 +27,7 @@ use crate::resolve::{
     Ensured, Freshness, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
     outcome_line, refresh,
 };
+use crate::scan::name_source;
 use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
 use crate::stage::UnitCounts;
 
@@ -70,8 +71,13 @@ impl Session {
             }
             StatementKind::Verify { name, version } => self.verify_statement(name.as_ref(), *version).await?,
             StatementKind::Vacuum { dry_run } => self.vacuum_statement(*dry_run).await?,
-            StatementKind::Explain { analyze, verbose, create } => {
-                Box::pin(self.explain(create, *analyze, *verbose)).await?
+            StatementKind::Explain { analyze: true, create, .. } => {
+                Box::pin(self.explain_analyze(create)).await?
+            }
+            StatementKind::Explain { verbose, format, create, .. } => {
+                let option = ExplainOption::default().with_verbose(*verbose);
+                let option = option.with_format(format.clone().unwrap_or(ExplainFormat::Indent));
+                Box::pin(self.explain(create, option)).await?
             }
         };
         self.context.read_batch(batch)
@@ -103,6 +109,16 @@ impl Session {
 
     /// Runs a plan of DataFusion's; in a job under the run's `now()`.
     async fn run_plan(&self, plan: LogicalPlan) -> Result<DataFrame> {
+        // These read their files at once.
+        let reading = matches!(plan, LogicalPlan::Ddl(_)).then(|| plan.clone());
+        let run = self.run_in_turn(plan).await;
+        run.map_err(|error| match &reading {
+            Some(plan) => name_source(error, plan),
+            None => error,
+        })
+    }
+
+    async fn run_in_turn(&self, plan: LogicalPlan) -> Result<DataFrame> {
         if !self.milepost.turn.goes_on {
             return Box::pin(self.context.execute_logical_plan(plan)).await;
         }
@@ -150,7 +166,7 @@ impl Session {
             home: &self.milepost.home,
             name: Some(create.name.clone()),
             plan,
-            definition: Some(definition(state, &create.query_text)),
+            definition: definition(state, &create.query_text),
             options: &create.options,
             config: settings(state).with_options(&create.options)?,
             force: false,
@@ -227,16 +243,13 @@ impl Session {
         }
     }
 
-    async fn explain(&self, create: &CreateCheckpoint, analyze: bool, verbose: bool) -> Result<RecordBatch> {
+    async fn explain(&self, create: &CreateCheckpoint, option: ExplainOption) -> Result<RecordBatch> {
         let mut state = self.context.state();
         let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
-        if analyze {
-            return self.explain_analyze(&state, create, &plan).await;
-        }
         refuse_taken(&self.milepost, &state, &create.name)?;
         let request = self.request(&state, create, &plan)?;
         let mut shown = explain_checkpoint(Arc::clone(&self.milepost), &state, &request).await?;
-        let explain = LogicalPlanBuilder::from(plan).explain(verbose, false)?.build()?;
+        let explain = LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()?;
         // A checkpoint is computed from its own sources, whatever else the store holds.
         release(&mut state);
         for batch in DataFrame::new(state, explain).collect().await? {
@@ -248,13 +261,10 @@ impl Session {
         rows::explanation(&shown)
     }
 
-    async fn explain_analyze(
-        &self,
-        state: &SessionState,
-        create: &CreateCheckpoint,
-        plan: &LogicalPlan,
-    ) -> Result<RecordBatch> {
-        let ensured = self.ensure(state, create, plan).await?;
+    async fn explain_analyze(&self, create: &CreateCheckpoint) -> Result<RecordBatch> {
+        let state = self.context.state();
+        let plan = state.statement_to_plan(create.query.as_ref().clone()).await?;
+        let ensured = self.ensure(&state, create, &plan).await?;
         let mut shown = vec![("checkpoint".to_string(), outcome_line(&ensured))];
         if let Some(Ran { plan, times }) = &ensured.ran {
             let units = ensured.units;

@@ -3,7 +3,7 @@
 //! A script is cut at its top-level semicolons (`script`), `AS MATERIALIZED` becomes an inline checkpoint before
 //! anything is parsed (`materialized`), our own statements are recognised by their first words (`parser`), and all
 //! else goes to DataFusion's parser. `snapshot('name', n)` becomes a table name that the catalog can load
-//! (`snapshot_fn`), and `checkpoint((…))` is planned where the SQL planner meets it (`relation`). `lists_tables` knows the
+//! (`snapshot_fn`), URLs in the place of names lose their passwords (`secret_urls`), and `checkpoint((…))` is planned where the SQL planner meets it (`relation`). `lists_tables` knows the
 //! statements for which all checkpoints are listed first.
 
 mod lists_tables;
@@ -11,6 +11,7 @@ mod materialized;
 mod parser;
 mod relation;
 mod script;
+mod secret_urls;
 mod snapshot_fn;
 mod statement;
 mod tokens;

@@ -3,12 +3,14 @@
 use std::str::FromStr;
 
 use datafusion::common::Result;
+use datafusion::logical_expr::ExplainFormat;
 use datafusion::sql::parser::{DFParser, DFParserBuilder, Statement as DFStatement};
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use milepost_store::{CheckpointName, Version};
 
 use super::materialized;
+use super::secret_urls;
 use super::snapshot_fn;
 use super::statement::{CreateCheckpoint, StatementKind, describe, is_query};
 use super::tokens::{tokenize, tokens};
@@ -91,19 +93,17 @@ impl OurParser<'_> {
                 Ok(StatementKind::Verify { name: None, version: None })
             }
             ["vacuum", "checkpoints", ..] => self.vacuum(),
-            ["explain", "checkpoint", ..] => self.explain(1, false, false),
-            ["explain", "analyze", "checkpoint", ..] => self.explain(2, true, false),
-            ["explain", "verbose", "checkpoint", ..] => self.explain(2, false, true),
-            ["explain", "analyze", "verbose", "checkpoint"] => self.explain(3, true, true),
+            ["explain", ..] if self.explains_a_checkpoint() => self.explain(),
             _ => {
                 let mut statement = self.inner.parse_statement()?;
+                secret_urls::rewrite(&mut statement);
                 snapshot_fn::rewrite(&mut statement)?;
                 Ok(StatementKind::DataFusion(Box::new(statement)))
             }
         }
     }
 
-    /// Up to four unquoted words at the front, in lower case.
+    /// Up to two unquoted words at the front that our statements begin with, in lower case.
     fn leading_words(&self) -> Vec<&'static str> {
         const OURS: &[&str] = &[
             "checkpoint",
@@ -117,10 +117,8 @@ impl OurParser<'_> {
             "verify",
             "vacuum",
             "explain",
-            "analyze",
-            "verbose",
         ];
-        (0..4)
+        (0..2)
             .map_while(|n| match &self.inner.parser.peek_nth_token_ref(n).token {
                 Token::Word(word) if word.quote_style.is_none() => {
                     OURS.iter().find(|ours| word.value.eq_ignore_ascii_case(ours)).copied()
@@ -128,6 +126,20 @@ impl OurParser<'_> {
                 _ => None,
             })
             .collect()
+    }
+
+    fn is_word(&self, at: usize, word: &str) -> bool {
+        matches!(&self.inner.parser.peek_nth_token_ref(at).token,
+            Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether `CHECKPOINT` follows the options of an `EXPLAIN`.
+    fn explains_a_checkpoint(&self) -> bool {
+        let mut at = 1;
+        at += usize::from(self.is_word(at, "analyze"));
+        at += usize::from(self.is_word(at, "verbose"));
+        at += 2 * usize::from(self.is_word(at, "format"));
+        self.is_word(at, "checkpoint")
     }
 
     fn skip(&mut self, tokens: usize) {
@@ -142,13 +154,16 @@ impl OurParser<'_> {
         if !self.word("as") {
             return self.expected("AS and a query");
         }
-        let query_text = self.rest().to_string();
+        let mut query_text = self.rest().to_string();
         if query_text.is_empty() {
             return self.expected("a query after AS");
         }
         let mut query = self.inner.parse_statement()?;
         if !is_query(&query) {
             return Err(Error::NotAQuery { what: describe(&query) }.into());
+        }
+        if secret_urls::rewrite(&mut query) {
+            query_text = query.to_string();
         }
         snapshot_fn::rewrite(&mut query)?;
         Ok(CreateCheckpoint { name, options, query_text, query: Box::new(query) })
@@ -183,9 +198,10 @@ impl OurParser<'_> {
 
     fn drop_checkpoint(&mut self) -> Result<StatementKind> {
         self.skip(2);
-        let if_exists = self.word("if");
-        if if_exists && !self.word("exists") {
-            return self.expected("EXISTS after IF");
+        // A checkpoint may be called `if`.
+        let if_exists = self.is_word(0, "if") && self.is_word(1, "exists");
+        if if_exists {
+            self.skip(2);
         }
         Ok(StatementKind::Drop { name: self.name()?, if_exists, version: self.version()? })
     }
@@ -233,9 +249,22 @@ impl OurParser<'_> {
         Ok(StatementKind::Vacuum { dry_run })
     }
 
-    fn explain(&mut self, words: usize, analyze: bool, verbose: bool) -> Result<StatementKind> {
-        self.skip(words + 1);
-        Ok(StatementKind::Explain { analyze, verbose, create: self.create_checkpoint()? })
+    fn explain(&mut self) -> Result<StatementKind> {
+        self.skip(1);
+        let (analyze, verbose) = (self.word("analyze"), self.word("verbose"));
+        let format = self.inner.parse_explain_format()?.map(|name| name.parse()).transpose()?;
+        let refused = match format {
+            Some(_) if verbose => Some("EXPLAIN VERBOSE with FORMAT"),
+            Some(ExplainFormat::Indent) | None => None,
+            Some(_) if analyze => Some("EXPLAIN ANALYZE CHECKPOINT with a FORMAT other than INDENT"),
+            Some(_) => None,
+        };
+        if let Some(found) = refused {
+            let expected = "one of the two".to_string();
+            return Err(Error::Syntax { found: found.to_string(), expected }.into());
+        }
+        self.skip(1);
+        Ok(StatementKind::Explain { analyze, verbose, format, create: self.create_checkpoint()? })
     }
 
     fn version(&mut self) -> Result<Option<Version>> {
@@ -274,8 +303,7 @@ impl OurParser<'_> {
 
     /// Takes the next token if it is this unquoted word.
     fn word(&mut self, word: &str) -> bool {
-        let found = matches!(&self.inner.parser.peek_token_ref().token,
-            Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
+        let found = self.is_word(0, word);
         if found {
             self.inner.parser.next_token();
         }
@@ -354,6 +382,16 @@ mod tests {
             parse("SHOW CHECKPOINTS LIKE 'a%'"),
             StatementKind::ShowCheckpoints { like: Some(_) }
         ));
+        assert!(matches!(parse("DROP CHECKPOINT if"), StatementKind::Drop { if_exists: false, .. }));
+        assert!(matches!(parse("DROP CHECKPOINT IF EXISTS if"), StatementKind::Drop { if_exists: true, .. }));
+        assert!(matches!(
+            parse("EXPLAIN FORMAT TREE CHECKPOINT a AS SELECT 1"),
+            StatementKind::Explain { format: Some(ExplainFormat::Tree), .. }
+        ));
+        assert!(matches!(
+            parse("EXPLAIN ANALYZE FORMAT INDENT CHECKPOINT a AS SELECT 1"),
+            StatementKind::Explain { analyze: true, format: Some(ExplainFormat::Indent), .. }
+        ));
         assert!(matches!(parse("show snapshots of a"), StatementKind::ShowSnapshots { .. }));
         assert!(matches!(parse("DESCRIBE CHECKPOINT a VERSION 1"), StatementKind::Describe { .. }));
         assert!(matches!(
@@ -381,6 +419,9 @@ mod tests {
         assert!(refuse("CHECKPOINT a.b AS SELECT 1").contains("a."));
         assert!(refuse("CHECKPOINT \"Big\" AS SELECT 1").contains("Big"));
         assert!(refuse("DROP CHECKPOINT a VERSION none").contains("version number"));
+        assert!(refuse("EXPLAIN FORMAT XML CHECKPOINT a AS SELECT 1").contains("XML"));
+        assert!(refuse("EXPLAIN ANALYZE FORMAT TREE CHECKPOINT a AS SELECT 1").contains("INDENT"));
+        assert!(refuse("EXPLAIN VERBOSE FORMAT TREE CHECKPOINT a AS SELECT 1").contains("VERBOSE"));
         assert!(refuse("REFRESH CHECKPOINT a b").contains("end of the statement"));
         assert!(refuse("CHECKPOINT a WITH (ttl = 1, ttl = 2) AS SELECT 1").contains("twice"));
     }

@@ -12,6 +12,8 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
+use milepost_store::CheckpointName;
+
 use crate::error::Error;
 
 /// The schema of system tables and old snapshots.
@@ -54,6 +56,9 @@ impl VisitorMut for Rewrite {
             let expected = "snapshot('name', version) with a version from 1".to_string();
             return ControlFlow::Break(Error::Syntax { found, expected });
         };
+        if let Err(error) = CheckpointName::parse(&checkpoint) {
+            return ControlFlow::Break(Error::Store(error));
+        }
         let quoted = |text: String| ObjectNamePart::Identifier(Ident::with_quote('"', text));
         *name =
             ObjectName(vec![quoted(SYSTEM_SCHEMA.to_string()), quoted(format!("{checkpoint}@{version}"))]);

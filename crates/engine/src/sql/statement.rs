@@ -1,5 +1,6 @@
 //! The statements that a session runs.
 
+use datafusion::logical_expr::ExplainFormat;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use milepost_store::{CheckpointName, Version};
@@ -80,12 +81,14 @@ pub enum StatementKind {
         /// Whether it only says what it would do.
         dry_run: bool,
     },
-    /// `EXPLAIN [ANALYZE] [VERBOSE] CHECKPOINT …`
+    /// `EXPLAIN [ANALYZE] [VERBOSE] [FORMAT format] CHECKPOINT …`
     Explain {
         /// Whether it is run.
         analyze: bool,
         /// Whether all plans are shown.
         verbose: bool,
+        /// How the plan is shown; as lines with indents, if none is given.
+        format: Option<ExplainFormat>,
         /// The checkpoint in question.
         create: CreateCheckpoint,
     },
@@ -98,7 +101,7 @@ pub struct CreateCheckpoint {
     pub name: CheckpointName,
     /// Options of the `WITH` list, keys in lower case.
     pub options: Vec<(String, String)>,
-    /// The query's source text: the definition that REFRESH runs.
+    /// The query's source text, without what is secret in URLs that it reads: the definition that REFRESH runs.
     pub query_text: String,
     /// The parsed query.
     pub query: Box<DFStatement>,

@@ -1,6 +1,7 @@
 //! A stage runs a plan and writes its rows as one attempt: every unit its own files and receipt, then one commit.
 
 mod encodings;
+mod endless;
 mod files;
 mod guard;
 mod judge;

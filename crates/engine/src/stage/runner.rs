@@ -35,7 +35,7 @@ use crate::config::MilepostConfig;
 use crate::context::{Home, Milepost};
 use crate::error::{Error, store_error};
 use crate::identity::PlanIdentity;
-use crate::scan::scan_files;
+use crate::scan::{name_source, scan_files};
 
 /// Everything that one stage needs.
 pub(crate) struct Stage<'a> {
@@ -98,7 +98,10 @@ impl Stage<'_> {
         Box::pin(async move {
             // Refused before any work starts: planning may already read files.
             milepost_store::check_schema(self.plan.schema().as_arrow()).map_err(store_error)?;
-            let work = self.work().await?;
+            let work = match self.work().await {
+                Err(error) => return Err(name_source(error, &self.plan)),
+                Ok(work) => work,
+            };
             let work = self.as_begun_before(work).await?;
             let schema = result_schema(&self.plan, work.result().as_ref());
             milepost_store::check_schema(&schema).map_err(store_error)?;
@@ -152,7 +155,7 @@ impl Stage<'_> {
                 let checkpoint = self.name.clone();
                 store_error(StoreError::SourceChanged { checkpoint, source_name, what })
             }
-            Ok(None) | Err(_) => error,
+            Ok(None) | Err(_) => name_source(error, &self.plan),
         }
     }
 

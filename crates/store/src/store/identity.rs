@@ -56,10 +56,18 @@ impl Inner {
     /// Reads `milepost.json`; whether it is there.
     pub(crate) async fn read_identity(&self) -> Result<bool, Error> {
         let path = self.layout.identity();
-        match read_object(self.objects.as_ref(), &path).await? {
-            Some(bytes) => self.take_identity(&bytes).map(|()| true),
-            None => Ok(false),
-        }
+        let taken = match read_object(self.objects.as_ref(), &path).await {
+            Ok(Some(bytes)) => self.take_identity(&bytes).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(error) => Err(error),
+        };
+        taken.map_err(|error| error.at(self.identity_place()))
+    }
+
+    /// Where `milepost.json` is, for people: without it nothing says which store an error is about.
+    fn identity_place(&self) -> String {
+        let path = self.layout.identity();
+        format!("{}/{}", self.url.trim_end_matches('/'), path.filename().unwrap_or_default())
     }
 
     /// To be called when a log was found: it must belong to a store.
@@ -67,7 +75,7 @@ impl Inner {
         if self.id.read().is_some() || self.read_identity().await? {
             return Ok(());
         }
-        Err(Error::MissingIdentity { object: self.layout.identity().to_string() })
+        Err(Error::MissingIdentity { object: self.identity_place() })
     }
 
     /// Reads `milepost.json`; whether it is there. It may be missing only where nothing was ever written.
@@ -87,7 +95,7 @@ impl Inner {
             // Another process may have created the store between the two looks.
             return match self.read_identity().await? {
                 true => Ok(true),
-                false => Err(Error::MissingIdentity { object: self.layout.identity().to_string() }),
+                false => Err(Error::MissingIdentity { object: self.identity_place() }),
             };
         }
         Ok(false)

@@ -15,6 +15,7 @@ use super::{Inner, Store, StoreOptions};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::local::DurableFileSystem;
+use crate::secret::strip;
 
 /// The named in-memory stores of this process. They live as long as it does.
 static MEMORY: LazyLock<Mutex<HashMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
@@ -37,7 +38,7 @@ impl Store {
             "memory" => {
                 let name = rest.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
                 let objects = memory(name);
-                Self::assemble(objects, Path::default(), format!("memory://{}", redact(name)), options, None)
+                Self::assemble(objects, Path::default(), format!("memory://{}", strip(name)), options, None)
                     .await
             }
             _ => Err(Error::UnsupportedStore { scheme: scheme.to_owned() }),
@@ -56,7 +57,7 @@ impl Store {
         display_url: &str,
         options: StoreOptions,
     ) -> Result<Self, Error> {
-        Self::assemble(objects, root, redact(display_url), options, None).await
+        Self::assemble(objects, root, strip(display_url), options, None).await
     }
 
     async fn open_directory(path: &FilePath, options: StoreOptions) -> Result<Self, Error> {
@@ -64,6 +65,9 @@ impl Store {
             path: path.display().to_string(),
             reason: reason.to_owned(),
         };
+        if path.as_os_str().is_empty() {
+            return Err(refuse(FilePath::new("\"\""), "it names no place"));
+        }
         let root = std::path::absolute(path).map_err(|error| refuse(path, &error.to_string()))?;
         let existing = root.ancestors().find(|path| path.symlink_metadata().is_ok());
         if let Some(file) = existing.filter(|path| !path.is_dir()) {
@@ -99,33 +103,7 @@ fn memory(name: &str) -> Arc<InMemory> {
 }
 
 fn file_path(url: &str) -> Result<PathBuf, Error> {
-    let refuse = |reason: String| Error::NotADirectory { path: redact(url), reason };
+    let refuse = |reason: String| Error::NotADirectory { path: strip(url), reason };
     let parsed = Url::parse(url).map_err(|error| refuse(error.to_string()))?;
     parsed.to_file_path().map_err(|()| refuse("it is no local file URL, use file:///path".to_owned()))
-}
-
-/// Cuts what may be secret from a URL: user name, password, query and fragment.
-pub(crate) fn redact(url: &str) -> String {
-    let plain = url.split(['?', '#']).next().unwrap_or_default();
-    match plain.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => plain.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_secret_is_shown() {
-        assert_eq!(redact("s3://key:secret@bucket/a/b?token=x#y"), "s3://bucket/a/b");
-        assert_eq!(redact("s3://bucket"), "s3://bucket");
-        assert_eq!(redact("https://u:p@ss@host/x"), "https://host/x");
-        assert_eq!(redact("/plain/path"), "/plain/path");
-    }
 }

@@ -12,6 +12,7 @@ use datafusion::error::Result;
 use datafusion::execution::cache::TableScopedPath;
 use milepost_store::ids::Digest;
 use milepost_store::manifest::{SourceObject, SourceVersion};
+use milepost_store::redact;
 use object_store::path::Path;
 use parking_lot::Mutex;
 
@@ -156,7 +157,7 @@ fn redacted(url: &ListingTableUrl) -> String {
 fn shown_name(name: &TableReference, table: &ListingTable) -> String {
     match table.table_paths().first() {
         Some(url) if name.table() == UNNAMED => url.prefix().to_string(),
-        _ => name.to_string(),
+        _ => redact(&name.to_string()).into_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::error::Result;
 use milepost_store::manifest::SourceVersion;
+use milepost_store::redact;
 
 use super::{
     EmptyIdentity, FilePolicy, ListingIdentity, MemoryIdentity, SeriesIdentity, SourceAnswer, SourceIdentity,
@@ -75,15 +76,16 @@ fn unknown(table: &TableReference, source: &Arc<dyn TableProvider>) -> SourceAns
     out.str("unknown");
     out.str(&table.to_string());
     encode_schema(&source.schema(), &mut out);
+    let name = redact(&table.to_string()).into_owned();
     SourceAnswer {
         canonical: out.finish(),
         version: SourceVersion {
-            name: table.to_string(),
+            name: name.clone(),
             kind: "unknown".to_owned(),
             digest: None,
             objects: Vec::new(),
             note: Some(format!(
-                "table {table} cannot say which version it is; register a SourceIdentity for it to reuse results"
+                "table {name} cannot say which version it is; register a SourceIdentity for it to reuse results"
             )),
         },
     }
