@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use datafusion_cli::object_storage::is_stdin_location;
+use milepost::Session;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -69,14 +70,18 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
         Some(Subcommands::Bench(arguments)) => bench::run(runtime, &args, arguments, interrupts),
         Some(Subcommands::BenchRun(arguments)) => bench::run_one(runtime, &args, arguments),
         Some(Subcommands::Verify(verify)) => {
-            let mut runner = runner(runtime, &args, interrupts)?;
+            let setup = setup(&args);
+            let session = runtime.block_on(setup.open_to_verify())?;
+            let mut runner = runner(&args, &setup, session, interrupts);
             runtime.block_on(async {
                 maintenance::must_be_there(&runner.session).await?;
                 maintenance::verify(&mut runner, verify).await
             })
         }
         Some(Subcommands::Gc(gc)) => {
-            let mut runner = runner(runtime, &args, interrupts)?;
+            let setup = setup(&args);
+            let session = runtime.block_on(setup.open())?;
+            let mut runner = runner(&args, &setup, session, interrupts);
             runtime.block_on(async {
                 maintenance::must_be_there(&runner.session).await?;
                 maintenance::gc(&mut runner, gc).await
@@ -86,12 +91,13 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
     }
 }
 
-/// A session over the store that the command line names.
-fn runner(runtime: &Runtime, args: &Args, interrupts: Interrupts) -> Result<Runner, Failure> {
-    let profiling = args.output.object_store_profiling;
-    let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
-    let session = runtime.block_on(setup.open())?;
-    Ok(Runner { session, printer: printer(&args.output), interrupts, stores: setup.stores.clone() })
+/// What a session over the store that the command line names is made of.
+fn setup(args: &Args) -> Setup {
+    Setup::new(&args.limits, args.store.as_deref(), false, args.output.object_store_profiling)
+}
+
+fn runner(args: &Args, setup: &Setup, session: Session, interrupts: Interrupts) -> Runner {
+    Runner { session, printer: printer(&args.output), interrupts, stores: setup.stores.clone() }
 }
 
 fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Failure> {
@@ -121,13 +127,11 @@ fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Fail
 }
 
 async fn list_jobs(args: &Args, jobs: &JobsArgs, interrupts: Interrupts) -> Result<(), Failure> {
-    let profiling = args.output.object_store_profiling;
-    let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
+    let setup = setup(args);
     let session = setup.open().await?;
     maintenance::must_be_there(&session).await?;
-    let mut printer = printer(&args.output);
-    printer.format = jobs.format.unwrap_or(printer.format);
-    let mut runner = Runner { session, printer, interrupts, stores: setup.stores.clone() };
+    let mut runner = runner(args, &setup, session, interrupts);
+    runner.printer.format = jobs.format.unwrap_or(runner.printer.format);
     job::list(&mut runner, jobs).await
 }
 
