@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::arguments::RunArgs;
 use super::host::{Host, summary};
+use super::orphan::end_with_supervisor;
 use super::script::Ready;
 use super::supervise;
 use crate::args::Args;
@@ -43,6 +44,7 @@ pub(crate) fn run(
             supervise::supervise(times, quiet, &mut interrupts, epoch).await
         });
     }
+    end_with_supervisor(&interrupts);
     if let Some(folder) = &args.limits.data_path {
         enter(folder)?;
     }
