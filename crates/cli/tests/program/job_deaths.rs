@@ -194,6 +194,10 @@ fn a_stopped_process_loses_its_job_and_notices_when_it_wakes_up() {
     let awake = Ran::from(asleep.wait_with_output().unwrap());
     assert_eq!(awake.code, Some(3), "{awake:?}");
     assert!(awake.stderr.lines().last().unwrap().contains("was taken over by process"), "{awake:?}");
+    assert!(
+        awake.stdout.contains("adopted") && !awake.stdout.contains("written"),
+        "what its successor committed is not its own: {awake:?}"
+    );
     assert_eq!(files_below(&log, ".json").len(), entries, "it appended nothing");
     assert_eq!(result(&desk), before, "it committed nothing");
 }

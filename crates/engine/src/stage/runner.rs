@@ -291,6 +291,10 @@ impl Stage<'_> {
             let committed = attempt.commit(draft, &self.judge()).await;
             counters.took(|times| times.commit += began.elapsed());
             match committed {
+                // The step may have been committed by a driver that took the job over meanwhile.
+                Ok(CommitOutcome::AlreadyCommitted(snapshot)) if snapshot.attempt != attempt.id() => {
+                    Ok(Committed::Snapshot(snapshot, Written::Elsewhere))
+                }
                 Ok(CommitOutcome::Committed(snapshot) | CommitOutcome::AlreadyCommitted(snapshot)) => {
                     Ok(Committed::Snapshot(snapshot, Written::Here))
                 }
