@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use datafusion_cli::object_storage::is_stdin_location;
 use milepost::Session;
@@ -21,6 +22,9 @@ use crate::print::Printer;
 use crate::run::{Flow, Interrupts, Runner, Script, Source};
 use crate::session_setup::{Setup, absolute, enter};
 use crate::shell;
+
+/// How long the program waits for its threads at its end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs the program: reads the process' arguments, does what they say, reports the first failure on stderr as one
 /// line, and returns the exit code: 0 done, 1 a statement failed, 2 the command line is wrong, 3 another process has
@@ -42,8 +46,9 @@ fn start(args: Args) -> Result<(), Failure> {
         .build()
         .map_err(|source| Failure::System { operation: "start threads", source })?;
     let outcome = dispatch(&runtime, args);
-    // A thread that still reads from a slow source must not keep the program alive.
-    runtime.shutdown_background();
+    // Writes that are under way end, and leave nothing half-written. A thread that still reads from a slow source must not
+    // keep the program alive.
+    runtime.shutdown_timeout(LAST_WAIT);
     outcome
 }
 
@@ -119,11 +124,13 @@ fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Fail
     let session = runtime.block_on(setup.open())?;
     let printer = printer(&args.output);
     let mut runner = Runner { session, printer, interrupts, stores: setup.stores.clone() };
-    if interactive {
+    let outcome = if interactive {
         shell::run(runtime.handle(), &mut runner, &shell_args)
     } else {
         runtime.block_on(scripts(&mut runner, &sources))
-    }
+    };
+    runtime.block_on(runner.settle());
+    outcome
 }
 
 async fn list_jobs(args: &Args, jobs: &JobsArgs, interrupts: Interrupts) -> Result<(), Failure> {

@@ -86,14 +86,15 @@ async fn drive(
     if job.resumed() {
         host.say(&format!("job {}: goes on with run {}", ready.name, job.run_id()));
     }
-    match interrupts.guard(job.run(&session, &mut host)).await {
+    let ended = interrupts.guard(job.run(&session, &mut host)).await;
+    host.runner.settle().await;
+    match ended {
         Ok(Ok(report)) => {
             host.say(&summary(ready.name.as_str(), &report));
             Ok(())
         }
         Ok(Err(error)) => Err(failure(&ready, error, host.failure)),
         Err(interrupted) => {
-            session.settle().await;
             match job.stop("interrupted").await {
                 Err(fenced @ milepost::Error::JobFenced { .. }) => Err(Failure::job(fenced)),
                 // The next driver takes the run up all the same, as after a crash.

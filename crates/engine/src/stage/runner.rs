@@ -239,7 +239,7 @@ impl Stage<'_> {
     ) -> Result<(Vec<Receipt>, Plan)> {
         let context = Arc::clone(&work.context);
         let sources = Sources::of(work, &context)?;
-        let units = Units { attempt, context, config: self.config, counters };
+        let units = Units { attempt, context, config: self.config, counters, milepost: self.milepost };
         let states = work.rest.as_ref().map(|_| work.plan.schema());
         let batch = Batch {
             plan: &work.plan,

@@ -108,7 +108,7 @@ impl Store {
     ) -> Self {
         let (layout, clock) = (Layout::new(root), options.clock);
         let (id, ready) = (Arc::new(RwLock::new(None)), Arc::new(OnceCell::new()));
-        let inner = Inner { objects, layout, clock, local, url, id, ready };
+        let inner = Inner { objects, layout, clock, local, url, id, ready, given_up: Arc::default() };
         Self { inner: Arc::new(inner) }
     }
 }
