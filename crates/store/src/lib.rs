@@ -60,7 +60,7 @@ pub mod statistics;
 pub mod store;
 pub mod verify;
 
-pub use adopting::{Adoptable, choose_units};
+pub use adopting::{Adoptable, UnsoundUnit, choose_units};
 pub use attempt::{Attempt, AttemptRecord, AttemptSpec, UnitPlan};
 pub use clock::{Clock, SystemClock};
 pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};

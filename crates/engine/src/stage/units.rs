@@ -34,6 +34,18 @@ pub(super) async fn beat(attempt: &Attempt) {
     }
 }
 
+/// Waits for `work` while the attempt says that it lives.
+pub(super) async fn beating<T>(attempt: &Attempt, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = heartbeat.tick() => beat(attempt).await,
+        }
+    }
+}
+
 /// What all units of one attempt share.
 pub(super) struct Units<'a> {
     pub(super) attempt: &'a Arc<Attempt>,
