@@ -2,8 +2,10 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use datafusion_cli::object_storage::is_stdin_location;
+use milepost::Session;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +22,9 @@ use crate::print::Printer;
 use crate::run::{Flow, Interrupts, Runner, Script, Source};
 use crate::session_setup::{Setup, absolute, enter};
 use crate::shell;
+
+/// How long the program waits for its threads at its end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs the program: reads the process' arguments, does what they say, reports the first failure on stderr as one
 /// line, and returns the exit code: 0 done, 1 a statement failed, 2 the command line is wrong, 3 another process has
@@ -41,8 +46,9 @@ fn start(args: Args) -> Result<(), Failure> {
         .build()
         .map_err(|source| Failure::System { operation: "start threads", source })?;
     let outcome = dispatch(&runtime, args);
-    // A thread that still reads from a slow source must not keep the program alive.
-    runtime.shutdown_background();
+    // Writes that are under way end, and leave nothing half-written. A thread that still reads from a slow source must not
+    // keep the program alive.
+    runtime.shutdown_timeout(LAST_WAIT);
     outcome
 }
 
@@ -69,14 +75,18 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
         Some(Subcommands::Bench(arguments)) => bench::run(runtime, &args, arguments, interrupts),
         Some(Subcommands::BenchRun(arguments)) => bench::run_one(runtime, &args, arguments),
         Some(Subcommands::Verify(verify)) => {
-            let mut runner = runner(runtime, &args, interrupts)?;
+            let setup = setup(&args);
+            let session = runtime.block_on(setup.open_to_verify())?;
+            let mut runner = runner(&args, &setup, session, interrupts);
             runtime.block_on(async {
                 maintenance::must_be_there(&runner.session).await?;
                 maintenance::verify(&mut runner, verify).await
             })
         }
         Some(Subcommands::Gc(gc)) => {
-            let mut runner = runner(runtime, &args, interrupts)?;
+            let setup = setup(&args);
+            let session = runtime.block_on(setup.open())?;
+            let mut runner = runner(&args, &setup, session, interrupts);
             runtime.block_on(async {
                 maintenance::must_be_there(&runner.session).await?;
                 maintenance::gc(&mut runner, gc).await
@@ -86,12 +96,13 @@ fn dispatch(runtime: &Runtime, args: Args) -> Result<(), Failure> {
     }
 }
 
-/// A session over the store that the command line names.
-fn runner(runtime: &Runtime, args: &Args, interrupts: Interrupts) -> Result<Runner, Failure> {
-    let profiling = args.output.object_store_profiling;
-    let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
-    let session = runtime.block_on(setup.open())?;
-    Ok(Runner { session, printer: printer(&args.output), interrupts, stores: setup.stores.clone() })
+/// What a session over the store that the command line names is made of.
+fn setup(args: &Args) -> Setup {
+    Setup::new(&args.limits, args.store.as_deref(), false, args.output.object_store_profiling)
+}
+
+fn runner(args: &Args, setup: &Setup, session: Session, interrupts: Interrupts) -> Runner {
+    Runner { session, printer: printer(&args.output), interrupts, stores: setup.stores.clone() }
 }
 
 fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Failure> {
@@ -113,21 +124,21 @@ fn sql(runtime: &Runtime, args: Args, interrupts: Interrupts) -> Result<(), Fail
     let session = runtime.block_on(setup.open())?;
     let printer = printer(&args.output);
     let mut runner = Runner { session, printer, interrupts, stores: setup.stores.clone() };
-    if interactive {
+    let outcome = if interactive {
         shell::run(runtime.handle(), &mut runner, &shell_args)
     } else {
         runtime.block_on(scripts(&mut runner, &sources))
-    }
+    };
+    runtime.block_on(runner.settle());
+    outcome
 }
 
 async fn list_jobs(args: &Args, jobs: &JobsArgs, interrupts: Interrupts) -> Result<(), Failure> {
-    let profiling = args.output.object_store_profiling;
-    let setup = Setup::new(&args.limits, args.store.as_deref(), false, profiling);
+    let setup = setup(args);
     let session = setup.open().await?;
     maintenance::must_be_there(&session).await?;
-    let mut printer = printer(&args.output);
-    printer.format = jobs.format.unwrap_or(printer.format);
-    let mut runner = Runner { session, printer, interrupts, stores: setup.stores.clone() };
+    let mut runner = runner(args, &setup, session, interrupts);
+    runner.printer.format = jobs.format.unwrap_or(runner.printer.format);
     job::list(&mut runner, jobs).await
 }
 

@@ -72,6 +72,16 @@ impl Setup {
         self.session(Session::builder().with_store(self.store().await?)).await
     }
 
+    /// As [`Setup::open`], also over a store whose `milepost.json` is damaged, for a verification to tell of it.
+    ///
+    /// # Errors
+    /// As [`Setup::open`], but for that.
+    pub(crate) async fn open_to_verify(&self) -> Result<Session, Failure> {
+        let opened = Store::open_to_verify(&self.store_url, StoreOptions::default()).await;
+        let store = opened.map_err(|error| Failure::Store(Box::new(error.into())))?;
+        self.session(Session::builder().with_store(store)).await
+    }
+
     /// Opens the store.
     ///
     /// # Errors

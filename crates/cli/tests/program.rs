@@ -17,6 +17,8 @@ mod interrupts;
 mod job_deaths;
 #[path = "program/jobs.rs"]
 mod jobs;
+#[path = "program/leftovers.rs"]
+mod leftovers;
 #[path = "program/scripts.rs"]
 mod scripts;
 #[path = "program/shell.rs"]

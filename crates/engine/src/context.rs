@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use datafusion::catalog::{CatalogProviderList, Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -293,15 +294,23 @@ impl Milepost {
         }
     }
 
-    /// Waits until the attempts of cancelled statements are abandoned.
+    /// Waits until what cancelled statements have left is gone: their tasks, half-written files, and attempts.
     pub(crate) async fn settle(&self) {
         loop {
             let mut running = std::mem::take(&mut *self.clean_ups.lock());
             if running.is_empty() {
-                return;
+                break;
             }
             // One clean-up may leave another: an attempt that was begun too late is abandoned.
             while running.join_next().await.is_some() {}
+        }
+        self.store().settle().await;
+    }
+
+    /// Waits so long at most until uploads that were given up are ended.
+    pub(crate) async fn settle_uploads(&self, patience: Duration) {
+        if tokio::time::timeout(patience, self.store().settle()).await.is_err() {
+            tracing::debug!("uploads that were given up have not ended yet");
         }
     }
 }

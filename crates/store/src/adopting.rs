@@ -3,7 +3,7 @@
 //! It needs no proof of death. Who owns adopted files may commit first, or be closed by garbage collection: the commit
 //! that names them is judged by the log, and then ends with the other's result or with [`Error::UnitsClosed`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures::StreamExt;
 
@@ -18,7 +18,8 @@ use crate::store::{REQUESTS, Store};
 pub struct Adoptable {
     /// The attempt.
     pub record: AttemptRecord,
-    /// The receipts of its complete units, by unit. Their files were there, with the right sizes.
+    /// The receipts of its complete units, by unit. Their files were there, with the right sizes; what is in them is looked at
+    /// by [`Store::choose_sound_units`].
     pub receipts: Vec<Receipt>,
 }
 
@@ -32,6 +33,20 @@ pub fn choose_units(found: &[Adoptable]) -> BTreeMap<UnitNumber, Receipt> {
         chosen.entry(receipt.unit).or_insert_with(|| receipt.clone());
     }
     chosen
+}
+
+/// How many units are read and checked at once.
+const CHECKED: usize = 4;
+
+/// A unit that was complete and cannot be relied on any more.
+#[derive(Debug)]
+pub struct UnsoundUnit {
+    /// The attempt that wrote it.
+    pub attempt: AttemptId,
+    /// The unit.
+    pub unit: UnitNumber,
+    /// What is the matter with one of its files.
+    pub error: Error,
 }
 
 impl UnitPlan {
@@ -72,6 +87,46 @@ impl Store {
         plan: &UnitPlan,
     ) -> Result<Vec<Adoptable>, Error> {
         self.others(name, signature, plan, None).await
+    }
+
+    /// As [`choose_units`], of units whose files are read whole first: every byte must be what its receipt says. One that cannot
+    /// be relied on is told of beside, and another attempt's stands in for it where there is one.
+    ///
+    /// What a dead writer left was read by nobody yet, and a commit that names a damaged file lasts.
+    pub async fn choose_sound_units(
+        &self,
+        name: &CheckpointName,
+        mut found: Vec<Adoptable>,
+    ) -> (BTreeMap<UnitNumber, Receipt>, Vec<UnsoundUnit>) {
+        let (mut looked_at, mut unsound) = (HashSet::new(), vec![]);
+        loop {
+            let chosen = choose_units(&found);
+            let unread = chosen.values().filter(|receipt| looked_at.insert((receipt.attempt, receipt.unit)));
+            let checks: Vec<_> = unread.map(|receipt| self.check_unit(name, receipt)).collect();
+            let checked: Vec<_> = futures::stream::iter(checks)
+                .buffer_unordered(CHECKED)
+                .filter_map(async |bad| bad)
+                .collect()
+                .await;
+            if checked.is_empty() {
+                return (chosen, unsound);
+            }
+            for UnsoundUnit { attempt, unit, .. } in &checked {
+                let of = found.iter_mut().filter(|adoptable| adoptable.record.attempt == *attempt);
+                of.for_each(|adoptable| adoptable.receipts.retain(|receipt| receipt.unit != *unit));
+            }
+            unsound.extend(checked);
+        }
+    }
+
+    /// What is the matter with the files of a unit, if anything is.
+    async fn check_unit(&self, name: &CheckpointName, receipt: &Receipt) -> Option<UnsoundUnit> {
+        for file in &receipt.files {
+            if let Err(error) = self.verify_file(name, file).await {
+                return Some(UnsoundUnit { attempt: receipt.attempt, unit: receipt.unit, error });
+            }
+        }
+        None
     }
 
     async fn others(

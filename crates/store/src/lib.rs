@@ -62,7 +62,7 @@ pub mod store;
 pub mod verify;
 mod words;
 
-pub use adopting::{Adoptable, choose_units};
+pub use adopting::{Adoptable, UnsoundUnit, choose_units};
 pub use attempt::{Attempt, AttemptRecord, AttemptSpec, UnitPlan};
 pub use clock::{Clock, SystemClock};
 pub use commit::{CommitDraft, CommitJudge, CommitOutcome, SourceChanged};

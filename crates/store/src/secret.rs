@@ -14,7 +14,20 @@ const CONTAINERS: [&str; 4] = ["abfs", "abfss", "wasb", "wasbs"];
 /// `text` with user, password, query and fragment of every URL in it replaced by `***`. Doing it twice changes nothing more.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    rewritten(text, |url| url.within(CUT))
+    match after_extension(text) {
+        Some((known, rest)) => Cow::Owned(format!("{}?{CUT}{rest}", rewritten(known, |url| url.within(CUT)))),
+        None => rewritten(text, |url| url.within(CUT)),
+    }
+}
+
+/// DataFusion takes all that follows a URL's last point for an extension, and says that it knows none such. What stands before the
+/// query, and what follows it.
+fn after_extension(text: &str) -> Option<(&str, &str)> {
+    const SAID: &str = "file format with ext ";
+    let from = text.find(SAID)? + SAID.len();
+    let query = text[from..].find(['?', '#']).filter(|at| *at < word_end(&text[from..]))? + from;
+    let rest = query + word_end(&text[query..]);
+    Some((&text[..query], &text[rest..]))
 }
 
 /// The same for a name that is one URL as a whole, and may hold spaces and quotes. Other names stay as they are.

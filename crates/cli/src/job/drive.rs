@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::arguments::RunArgs;
 use super::host::{Host, summary};
+use super::orphan::end_with_supervisor;
 use super::script::Ready;
 use super::supervise;
 use crate::args::Args;
@@ -43,6 +44,7 @@ pub(crate) fn run(
             supervise::supervise(times, quiet, &mut interrupts, epoch).await
         });
     }
+    end_with_supervisor(&interrupts);
     if let Some(folder) = &args.limits.data_path {
         enter(folder)?;
     }
@@ -84,14 +86,15 @@ async fn drive(
     if job.resumed() {
         host.say(&format!("job {}: goes on with run {}", ready.name, job.run_id()));
     }
-    match interrupts.guard(job.run(&session, &mut host)).await {
+    let ended = interrupts.guard(job.run(&session, &mut host)).await;
+    host.runner.settle().await;
+    match ended {
         Ok(Ok(report)) => {
             host.say(&summary(ready.name.as_str(), &report));
             Ok(())
         }
         Ok(Err(error)) => Err(failure(&ready, error, host.failure)),
         Err(interrupted) => {
-            session.settle().await;
             match job.stop("interrupted").await {
                 Err(fenced @ milepost::Error::JobFenced { .. }) => Err(Failure::job(fenced)),
                 // The next driver takes the run up all the same, as after a crash.

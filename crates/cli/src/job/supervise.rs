@@ -13,6 +13,7 @@ use milepost::job::Epoch;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::orphan::supervised;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::notices;
@@ -68,6 +69,7 @@ struct Ends {
 
 fn start(first: bool) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
+    supervised(command.as_std_mut());
     // A group of its own: a terminal sends Ctrl-C to the whole group, and the child is to get it once, from us.
     command.args(child_arguments(std::env::args_os().skip(1), first)).stdin(Stdio::null()).process_group(0);
     command.spawn()

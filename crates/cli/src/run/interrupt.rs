@@ -18,6 +18,7 @@ pub(crate) struct Interrupts {
     /// Presses that were dealt with.
     seen: u64,
     dealt_with: watch::Sender<u64>,
+    pressed: watch::Sender<u64>,
 }
 
 impl Interrupts {
@@ -25,18 +26,25 @@ impl Interrupts {
     pub(crate) fn listen() -> Self {
         let (pressed, presses) = watch::channel(0);
         let (dealt_with, calm) = watch::channel(0);
+        let press = pressed.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
-                let waiting = *pressed.borrow() > *calm.borrow();
+                let waiting = *press.borrow() > *calm.borrow();
                 if waiting {
                     std::process::exit(Exit::Interrupted.number().into());
                 }
-                pressed.send_modify(|count| *count += 1);
+                press.send_modify(|count| *count += 1);
             }
             // Without signals there is nothing to listen for, and nobody may take this for a press.
             std::future::pending::<()>().await;
         });
-        Self { presses, seen: 0, dealt_with }
+        Self { presses, seen: 0, dealt_with, pressed }
+    }
+
+    /// Does what pressing Ctrl-C does, from wherever it is called.
+    pub(crate) fn presser(&self) -> impl Fn() + Send + 'static {
+        let pressed = self.pressed.clone();
+        move || pressed.send_modify(|count| *count += 1)
     }
 
     /// Forgets presses so far, as the shell does at its prompt.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::common::plan_err;
@@ -27,6 +27,9 @@ use crate::notices;
 use crate::object_stores;
 use crate::print::{Printer, ResultSet};
 use crate::progress::Progress;
+
+/// How long the end of the program waits for what was interrupted.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether there is more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,12 @@ impl Runner {
             }
         }
         Ok(Flow::Continue)
+    }
+
+    /// Waits until nothing half-written of statements that ended early is left, but not for ever: what is stuck must not keep
+    /// the program alive.
+    pub(crate) async fn settle(&self) {
+        let _ = tokio::time::timeout(PATIENCE, self.session.settle()).await;
     }
 
     /// Runs one statement and prints its rows and notices.

@@ -123,6 +123,22 @@ fn a_folder_that_is_no_store_is_not_sound() {
     }
 }
 
+/// One bad object keeps nothing else from being looked at, whichever it is.
+#[test]
+fn a_verification_goes_on_past_a_damaged_milepost_json() {
+    let desk = Desk::new();
+    desk.rows(SQUARES);
+    let identity = desk.path(".milepost/milepost.json");
+    std::fs::write(&identity, &std::fs::read(&identity).unwrap()[..30]).unwrap();
+    let [data] = &files_below(&desk.path(".milepost"), ".parquet")[..] else { panic!("one file expected") };
+    std::fs::remove_file(data).unwrap();
+    let ran = desk.run(&["verify"]);
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.stdout.contains("milepost.json") && ran.stdout.contains("| missing"), "{ran:?}");
+    assert!(ran.error_line().contains("2 of the store's objects"), "{ran:?}");
+    assert_eq!(desk.run(&["-c", "SELECT 1"]).code, Some(4), "nothing else works on it");
+}
+
 /// As a statement VERIFY prints its report too, and then fails: in a script and in a job.
 #[test]
 fn a_verify_that_finds_damage_ends_with_4() {

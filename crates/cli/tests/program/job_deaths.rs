@@ -194,6 +194,10 @@ fn a_stopped_process_loses_its_job_and_notices_when_it_wakes_up() {
     let awake = Ran::from(asleep.wait_with_output().unwrap());
     assert_eq!(awake.code, Some(3), "{awake:?}");
     assert!(awake.stderr.lines().last().unwrap().contains("was taken over by process"), "{awake:?}");
+    assert!(
+        awake.stdout.contains("adopted") && !awake.stdout.contains("written"),
+        "what its successor committed is not its own: {awake:?}"
+    );
     assert_eq!(files_below(&log, ".json").len(), entries, "it appended nothing");
     assert_eq!(result(&desk), before, "it committed nothing");
 }
@@ -249,4 +253,33 @@ fn a_supervisor_starts_a_killed_job_again_and_passes_ctrl_c_on() {
     let through = driver().ends_with(",done");
     assert_eq!(ran.code, Some(if through { 0 } else { 130 }), "{ran:?}");
     assert_eq!(bench.run(&desk, &[]).code, Some(0));
+}
+
+/// A supervisor that is killed can tell nobody; its child must not go on unseen and keep the next start out.
+#[test]
+fn a_supervised_job_ends_when_its_supervisor_is_killed() {
+    let desk = Desk::new();
+    desk.write(
+        "job.sql",
+        "CHECKPOINT big AS SELECT max(md5(CAST(i AS VARCHAR))) AS m FROM range(0, 100000000000) AS t(i);",
+    );
+    let mut supervisor = desk.command(&["run", "job.sql", "--supervise"]);
+    let mut supervisor = supervisor.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_attempt(&desk.path(".milepost"));
+    let status = || desk.rows("SELECT status, pid FROM milepost.jobs").remove(0);
+    let pid = status().split(',').nth(1).unwrap().to_string();
+    assert_ne!(pid, supervisor.id().to_string());
+    supervisor.kill().unwrap();
+    supervisor.wait().unwrap();
+    let (started, process) = (Instant::now(), Path::new("/proc").join(&pid));
+    while process.exists() && !is_zombie(&process) {
+        assert!(started.elapsed() < Duration::from_secs(30), "the child goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(status(), format!("failed,{pid}"));
+}
+
+/// Whether a process has ended and only waits for somebody to ask how.
+fn is_zombie(process: &Path) -> bool {
+    std::fs::read_to_string(process.join("stat")).is_ok_and(|stat| stat.contains(") Z "))
 }

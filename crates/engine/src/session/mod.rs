@@ -126,7 +126,8 @@ impl Session {
         self.milepost.take_notices()
     }
 
-    /// Waits until the attempts of cancelled statements are abandoned. Call it after dropping a statement's future.
+    /// Waits until the attempts of cancelled statements are abandoned and what they had half written is gone. Call it after
+    /// dropping a statement's future, and before a process ends that has dropped one.
     pub async fn settle(&self) {
         self.milepost.settle().await;
     }

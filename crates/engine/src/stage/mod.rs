@@ -13,6 +13,7 @@ mod progress;
 mod purity;
 mod resume;
 mod runner;
+mod running;
 mod slices;
 mod units;
 mod work;

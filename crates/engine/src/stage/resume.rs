@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use datafusion::common::Result;
 use milepost_store::{
-    Attempt, AttemptRecord, AttemptWatch, Ending, Life, Owner, Receipt, Snapshot, UnitNumber, choose_units,
+    Attempt, AttemptRecord, AttemptWatch, Ending, Life, Owner, Receipt, Snapshot, UnitNumber, UnsoundUnit,
 };
 
 use super::guard::is_gone;
 use super::progress::StageCounters;
 use super::runner::Stage;
-use super::units::HEARTBEAT;
+use super::units::{HEARTBEAT, beating};
 use super::work::Work;
 use crate::config::OnConcurrent;
 use crate::error::store_error;
@@ -113,7 +113,8 @@ impl Stage<'_> {
         }))
     }
 
-    /// The complete units of dead attempts at the same work. Two living writers never share units.
+    /// The complete units of dead attempts at the same work, as far as every byte of them is right. Two living writers never
+    /// share units.
     pub(super) async fn units_of_the_dead(&self, attempt: &Attempt) -> Result<BTreeMap<UnitNumber, Receipt>> {
         if !self.may_share() {
             return Ok(BTreeMap::new());
@@ -130,7 +131,14 @@ impl Stage<'_> {
                 dead.push(found);
             }
         }
-        Ok(choose_units(&dead))
+        if dead.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let (sound, unsound) = beating(attempt, self.home.store.choose_sound_units(&self.name, dead)).await;
+        for UnsoundUnit { unit, error, .. } in unsound {
+            self.milepost.notify(format!("{}: unit {unit} is computed again: {error}", self.name));
+        }
+        Ok(sound)
     }
 
     pub(super) fn owner(&self) -> Owner {

@@ -241,7 +241,7 @@ impl Stage<'_> {
     ) -> Result<(Vec<Receipt>, Plan)> {
         let context = Arc::clone(&work.context);
         let sources = Sources::of(work, &context)?;
-        let units = Units { attempt, context, config: self.config, counters };
+        let units = Units { attempt, context, config: self.config, counters, milepost: self.milepost };
         let states = work.rest.as_ref().map(|_| work.plan.schema());
         let batch = Batch {
             plan: &work.plan,
@@ -296,6 +296,10 @@ impl Stage<'_> {
             let committed = attempt.commit(draft, &self.judge()).await;
             counters.took(|times| times.commit += began.elapsed());
             match committed {
+                // The step may have been committed by a driver that took the job over meanwhile.
+                Ok(CommitOutcome::AlreadyCommitted(snapshot)) if snapshot.attempt != attempt.id() => {
+                    Ok(Committed::Snapshot(snapshot, Written::Elsewhere))
+                }
                 Ok(CommitOutcome::Committed(snapshot) | CommitOutcome::AlreadyCommitted(snapshot)) => {
                     Ok(Committed::Snapshot(snapshot, Written::Here))
                 }

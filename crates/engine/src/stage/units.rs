@@ -13,14 +13,15 @@ use futures::{StreamExt, TryStreamExt};
 use milepost_store::{Attempt, CheckpointName, Error as StoreError, Receipt, UnitNumber};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::OnceCell;
-use tokio::task::JoinSet;
 
 use super::progress::StageCounters;
 use super::purity::Plan;
+use super::running::Running;
 use super::work::Work;
 use super::writer::{UnitWriter, bloom_filters};
 use crate::buckets::Buckets;
 use crate::config::MilepostConfig;
+use crate::context::Milepost;
 use crate::error::store_error;
 
 /// How often a living attempt says that it lives.
@@ -34,12 +35,25 @@ pub(super) async fn beat(attempt: &Attempt) {
     }
 }
 
+/// Waits for `work` while the attempt says that it lives.
+pub(super) async fn beating<T>(attempt: &Attempt, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = heartbeat.tick() => beat(attempt).await,
+        }
+    }
+}
+
 /// What all units of one attempt share.
 pub(super) struct Units<'a> {
     pub(super) attempt: &'a Arc<Attempt>,
     pub(super) context: Arc<TaskContext>,
     pub(super) config: &'a MilepostConfig,
     pub(super) counters: &'a Arc<StageCounters>,
+    pub(super) milepost: &'a Arc<Milepost>,
 }
 
 /// One plan whose partitions are units.
@@ -71,11 +85,26 @@ pub(super) enum Part {
 }
 
 impl Units<'_> {
-    /// Runs the partitions of `batch` that have no receipt in `done`, and gives the receipts of all of them, in order.
+    /// Runs the partitions of `batch` that have no receipt in `done`, and gives the receipts of all of them, in order. Where one
+    /// fails the others are stopped, and nothing half-written is left when this returns.
     pub(super) async fn run(
         &self,
         batch: &Batch<'_>,
         done: BTreeMap<UnitNumber, Receipt>,
+    ) -> Result<Vec<Receipt>> {
+        let mut running = Running::new(self.milepost);
+        let outcome = self.run_all(batch, done, &mut running).await;
+        if outcome.is_err() {
+            running.stop().await;
+        }
+        outcome
+    }
+
+    async fn run_all(
+        &self,
+        batch: &Batch<'_>,
+        done: BTreeMap<UnitNumber, Receipt>,
+        running: &mut Running,
     ) -> Result<Vec<Receipt>> {
         let writer = Arc::new(UnitWriter {
             attempt: Arc::clone(self.attempt),
@@ -100,18 +129,17 @@ impl Units<'_> {
                 waiting.push(partition);
             }
         }
-        let mut running: JoinSet<Result<Receipt>> = JoinSet::new();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             while running.len() < batch.side_by_side.max(1)
                 && let Some(partition) = waiting.pop()
             {
-                running.spawn(self.unit(batch, partition, &writer)?);
+                running.start(self.unit(batch, partition, &writer)?);
             }
             tokio::select! {
-                finished = running.join_next() => match finished {
+                finished = running.next() => match finished {
                     Some(receipt) => {
-                        let receipt = receipt.map_err(|error| exec_datafusion_err!("a unit stopped: {error}"))??;
+                        let receipt = receipt?;
                         receipts.insert(receipt.unit, receipt);
                     }
                     None => break,

@@ -38,8 +38,8 @@ pub type ChooseEncodings = dyn Fn(&RecordBatch) -> Option<WriterProperties> + Se
 
 /// Writes one data file of a unit.
 ///
-/// The file is visible to nobody until a commit names it. A writer that is dropped leaves at most a leftover
-/// that no manifest names.
+/// The file is visible to nobody until a commit names it. A writer that is dropped takes what it sent away: on a local disk
+/// before its drop returns, elsewhere before [`crate::Store::settle`] does.
 pub struct DataFileWriter {
     relative: String,
     unit: UnitNumber,
@@ -97,7 +97,7 @@ impl DataFileWriter {
             group_rows,
             lanes: 1,
             times: Arc::default(),
-            upload: Upload::new(attempt.object_store(), path),
+            upload: Upload::new(attempt, path),
             chunks: vec![],
             statistics: StatisticsBuilder::new(&schema),
             content: ContentHasher::new(&schema, false)?,

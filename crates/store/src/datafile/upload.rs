@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::ObjectStore;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use tokio::io::AsyncWriteExt;
 
+use crate::attempt::Attempt;
 use crate::error::{Error, write_error};
 use crate::ids::Checksum;
+use crate::store::Inner;
 
 /// How many bytes are gathered before a part is uploaded.
 const PART_BYTES: usize = 8 << 20;
@@ -17,10 +18,12 @@ const PART_BYTES: usize = 8 << 20;
 /// How many parts are under way at once.
 const PARTS: usize = 2;
 
-/// Sends bytes to the store, and hashes them all. Dropped before its end, it tries to remove what it sent.
+/// Sends bytes to the store, and hashes them all. Dropped before its end, it removes what it sent: at once on a local disk,
+/// elsewhere in a task that [`crate::Store::settle`] waits for.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) path: Path,
+    store: Arc<Inner>,
     /// Taken when the upload ends.
     writer: Option<BufWriter>,
     hasher: blake3::Hasher,
@@ -28,9 +31,11 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(objects: Arc<dyn ObjectStore>, path: Path) -> Self {
+    pub(super) fn new(attempt: &Attempt, path: Path) -> Self {
+        let store = Arc::clone(&attempt.store().inner);
+        let objects = Arc::clone(&store.objects);
         let writer = BufWriter::with_capacity(objects, path.clone(), PART_BYTES).with_max_concurrency(PARTS);
-        Self { path, writer: Some(writer), hasher: blake3::Hasher::new(), sent: 0 }
+        Self { path, store, writer: Some(writer), hasher: blake3::Hasher::new(), sent: 0 }
     }
 
     pub(super) async fn send(&mut self, bytes: Bytes) -> Result<(), Error> {
@@ -69,9 +74,12 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         let Some(mut writer) = self.writer.take().filter(|_| self.sent > 0) else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.store.local.is_some() {
+            // The disk's own upload takes its file away when it is dropped.
+            return drop(writer);
+        }
         let path = self.path.clone();
-        runtime.spawn(async move {
+        self.store.given_up.end(async move {
             if let Err(error) = writer.abort().await {
                 tracing::debug!(%path, %error, "an upload that was given up could not be ended");
             }

@@ -26,9 +26,11 @@ impl Collector<'_> {
         garbage: &mut CheckpointGarbage,
     ) -> Result<(), Error> {
         for (attempt, directory) in &survey.attempts {
-            match judged.get(attempt) {
+            let standing = judged.get(attempt);
+            let staying = self.remove_temporaries(*attempt, directory, standing, garbage).await?;
+            match standing {
                 Some(Standing::Closed(at)) => {
-                    self.empty(*attempt, *at, directory, history, garbage).await?;
+                    self.empty(*attempt, *at, directory, staying, history, garbage).await?;
                 }
                 Some(Standing::Open(reason)) => {
                     garbage.kept.extend(directory.objects.iter().map(|found| kept(found, *reason)));
@@ -43,16 +45,17 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// Deletes what may go of a closed attempt.
+    /// Deletes what may go of a closed attempt, of whose temporary files so many stay.
     async fn empty(
         &self,
         attempt: AttemptId,
         closed: StoreTime,
         directory: &Directory,
+        temporaries: usize,
         history: &History,
         garbage: &mut CheckpointGarbage,
     ) -> Result<(), Error> {
-        let (mut doomed, mut staying, mut record) = (vec![], 0, None);
+        let (mut doomed, mut staying, mut record) = (vec![], temporaries, None);
         for found in &directory.objects {
             match object_stays(attempt, closed, found, history, self.options.grace, self.now) {
                 Some(_) if found.kind == AttemptObject::Record => record = Some(found),
@@ -109,7 +112,8 @@ impl Collector<'_> {
             .try_collect()
             .await
             .map_err(|source| Error::storage("list", &directory, source))?;
-        Ok(listed.iter().all(|meta| meta.location == record.meta.location))
+        let alone = listed.iter().all(|meta| meta.location == record.meta.location);
+        Ok(alone && self.has_no_temporaries(attempt).await?)
     }
 
     async fn delete(&self, doomed: Vec<ObjectMeta>, garbage: &mut CheckpointGarbage) -> Result<(), Error> {

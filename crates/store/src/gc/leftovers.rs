@@ -1,5 +1,7 @@
 //! What lies in the root beside checkpoints: probes and temporary files of dead processes, and what is not ours.
 
+use std::collections::HashSet;
+
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore};
 
@@ -46,13 +48,16 @@ impl Store {
         self.delete_objects(old, options.dry_run, &mut report.leftovers).await
     }
 
-    /// Temporary files of a local disk, which no listing shows.
+    /// Temporary files of a local disk, which no listing shows. What a dry run has told of already is left out.
     async fn collect_temporaries(&self, options: &GcOptions, report: &mut GcReport) -> Result<(), Error> {
         let Some(disk) = &self.inner.local else { return Ok(()) };
         let failed = |source| Error::storage("remove temporary files from", self.url(), source);
+        let told: HashSet<String> = report.deleted().map(|gone| gone.object.clone()).collect();
         for leftover in disk.leftovers(options.grace).await.map_err(failed)? {
-            let path = leftover.path.strip_prefix(disk.root()).unwrap_or(&leftover.path);
-            let (object, bytes) = (path.display().to_string(), leftover.bytes);
+            let (object, bytes) = (disk.shown(&leftover), leftover.bytes);
+            if told.contains(&object) {
+                continue;
+            }
             if !options.dry_run {
                 disk.remove_leftover(leftover).await.map_err(failed)?;
             }

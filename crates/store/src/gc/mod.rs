@@ -9,7 +9,8 @@
 //!    of it.
 //! 4. The log is read again, because others may have committed before the close. A file goes when its attempt is
 //!    closed, no snapshot that is there names it, and the grace period of the drops that freed it is over.
-//! 5. `delete` removes rows first, receipts next, and `attempt.json` last, when nothing else is left beside it.
+//! 5. `delete` removes rows first, what was never written to its end (`temporaries`) among them, receipts next, and
+//!    `attempt.json` last, when nothing else is left beside it.
 //!
 //! All ages are by the store's own time (`time`). What is proven deletable stays so whatever others do meanwhile:
 //! logs only grow, drops are final, and a closed attempt stays closed. So readers, writers and other collectors may
@@ -26,6 +27,7 @@ mod options;
 mod report;
 mod retention;
 mod survey;
+mod temporaries;
 mod time;
 
 pub use options::GcOptions;

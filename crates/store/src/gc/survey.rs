@@ -9,6 +9,7 @@ use super::{StoreTime, UnknownObject};
 use crate::error::Error;
 use crate::ids::{AttemptId, CheckpointName, Slot};
 use crate::layout::{self, AttemptObject};
+use crate::local::Leftover;
 use crate::store::Inner;
 
 /// Everything in a checkpoint's directory, by one listing.
@@ -25,6 +26,8 @@ pub(super) struct Survey {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) objects: Vec<Found>,
+    /// On a local disk: files that are being written, or never were to their end.
+    pub(super) temporaries: Vec<Leftover>,
     /// Whether something is in it that is none of ours.
     pub(super) has_unknown: bool,
 }
@@ -56,7 +59,22 @@ impl Survey {
             survey.add(&parts.unwrap_or_default(), meta)?;
         }
         survey.unknown.sort_by(|a, b| a.object.cmp(&b.object));
+        survey.add_temporaries(inner, name).await?;
         Ok(survey)
+    }
+
+    /// Temporary files, which no listing shows.
+    async fn add_temporaries(&mut self, inner: &Inner, name: &CheckpointName) -> Result<(), Error> {
+        let Some(disk) = &inner.local else { return Ok(()) };
+        let attempts = inner.layout.attempts(name);
+        let found = disk.temporaries(&attempts).await;
+        for temporary in found.map_err(|source| Error::storage("list", &attempts, source))? {
+            let directory = temporary.path.parent().and_then(|parent| parent.file_name()?.to_str());
+            if let Some(attempt) = directory.and_then(layout::parse_attempt_name) {
+                self.attempts.entry(attempt).or_default().temporaries.push(temporary);
+            }
+        }
+        Ok(())
     }
 
     /// Whether an object was there, by its path relative to the checkpoint's directory.
@@ -108,7 +126,9 @@ impl Survey {
 impl Directory {
     /// The last sign that somebody is at work: the heartbeat, or anything else of ours that was written later.
     pub(super) fn last_sign(&self) -> Option<StoreTime> {
-        self.objects.iter().map(|found| StoreTime::of(&found.meta)).max()
+        let objects = self.objects.iter().map(|found| StoreTime::of(&found.meta));
+        let temporaries = self.temporaries.iter().map(|found| StoreTime::of_system(found.written));
+        objects.chain(temporaries).max()
     }
 
     pub(super) fn has_record(&self) -> bool {

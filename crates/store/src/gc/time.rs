@@ -25,6 +25,12 @@ impl StoreTime {
         Self(meta.last_modified.timestamp_millis())
     }
 
+    /// A moment by the clock of a local disk.
+    pub(super) fn of_system(time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// How long ago `earlier` was; nothing if it was not.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -45,7 +51,7 @@ impl Inner {
     pub(super) async fn store_time(&self) -> Result<StoreTime, Error> {
         if let Some(disk) = &self.local {
             let now = disk.time().await.map_err(|source| write_error(self.layout.probes(), source))?;
-            return Ok(of_system(now));
+            return Ok(StoreTime::of_system(now));
         }
         let path = self.layout.probe(self.clock.ulid());
         // Nothing relies on the object itself, so no disk needs to confirm it.
@@ -58,9 +64,4 @@ impl Inner {
         }
         meta.map(|meta| StoreTime::of(&meta)).map_err(|source| Error::storage("read", &path, source))
     }
-}
-
-fn of_system(time: SystemTime) -> StoreTime {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    StoreTime(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

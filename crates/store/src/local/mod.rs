@@ -40,7 +40,7 @@ use crate::clock::Clock;
 pub(crate) use error::is_failed_sync;
 pub(crate) use lock::{FileLock, LockState};
 use publish::Publish;
-pub(crate) use sweep::MIN_AGE as LEFTOVER_AGE;
+pub(crate) use sweep::{Leftover, MIN_AGE as LEFTOVER_AGE};
 use sync::Synced;
 pub use watch::{DiskStep, DiskWatcher};
 

@@ -15,11 +15,14 @@ use super::error::at;
 use super::publish::{Aside, Publish};
 use super::watch::DiskStep;
 
-/// An upload under way.
+/// An upload under way. Dropped before its end, it leaves no file.
 #[derive(Debug)]
 pub(super) struct Upload {
     shared: Arc<Shared>,
     target: PathBuf,
+    /// The file's name until it gets the target's.
+    path: PathBuf,
+    ended: bool,
     /// Emptied when the upload ends.
     aside: Arc<RwLock<Option<Aside>>>,
     offset: u64,
@@ -30,7 +33,8 @@ impl Upload {
         shared.sweep_once();
         let target = shared.file(location)?;
         let aside = shared.open_aside(&target)?;
-        Ok(Self { shared, target, aside: Arc::new(RwLock::new(Some(aside))), offset: 0 })
+        let path = aside.path.clone();
+        Ok(Self { shared, target, path, ended: false, aside: Arc::new(RwLock::new(Some(aside))), offset: 0 })
     }
 
     fn ended() -> Error {
@@ -71,7 +75,9 @@ impl MultipartUpload for Upload {
             }
             shared.publish(aside, &target, Publish::Replace, false)
         };
-        tokio::task::spawn_blocking(publish).await?
+        let published = tokio::task::spawn_blocking(publish).await?;
+        self.ended = published.is_ok();
+        published
     }
 
     async fn abort(&mut self) -> Result<()> {
@@ -81,5 +87,14 @@ impl MultipartUpload for Upload {
             Ok(())
         };
         tokio::task::spawn_blocking(remove).await?
+    }
+}
+
+impl Drop for Upload {
+    /// Parts that are still being written hold the file open: without a name, its bytes go with the last of them.
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -17,11 +17,13 @@ use crate::layout::TEMP_PREFIX;
 /// Younger files may still be written by a living process.
 pub(crate) const MIN_AGE: Duration = Duration::from_secs(3600);
 
-/// A temporary file that nobody has written to for a while.
-#[derive(Debug)]
+/// A temporary file.
+#[derive(Clone, Debug)]
 pub(crate) struct Leftover {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
+    /// When it was last written to, by the file system's time.
+    pub(crate) written: SystemTime,
 }
 
 impl DurableFileSystem {
@@ -34,6 +36,21 @@ impl DurableFileSystem {
     pub(crate) async fn leftovers(&self, age: Duration) -> Result<Vec<Leftover>> {
         self.blocking(move |shared| shared.leftovers(age.max(MIN_AGE)).map_err(at("list", &shared.root)))
             .await
+    }
+
+    /// All temporary files below a directory, also those that are being written.
+    pub(crate) async fn temporaries(&self, directory: &Path) -> Result<Vec<Leftover>> {
+        let target = directory.clone();
+        self.blocking(move |shared| {
+            let top = shared.resolve(&target)?;
+            temporaries(&top).map_err(at("list", &top))
+        })
+        .await
+    }
+
+    /// A temporary file's path as reports show it: from the root on.
+    pub(crate) fn shown(&self, leftover: &Leftover) -> String {
+        leftover.path.strip_prefix(self.root()).unwrap_or(&leftover.path).display().to_string()
     }
 
     /// Removes a temporary file. One that is gone already is no error.
@@ -82,14 +99,8 @@ impl Shared {
 
     fn leftovers(&self, age: Duration) -> io::Result<Vec<Leftover>> {
         let now = self.file_system_time()?;
-        let (mut found, mut pending) = (vec![], vec![self.root.clone()]);
-        while let Some(directory) = pending.pop() {
-            match search(&directory, now, age, &mut pending, &mut found) {
-                // Another process may have removed a directory that became empty.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && directory != self.root => {}
-                result => result?,
-            }
-        }
+        let mut found = temporaries(&self.root)?;
+        found.retain(|leftover| now.duration_since(leftover.written).is_ok_and(|lain| lain > age));
         Ok(found)
     }
 
@@ -103,24 +114,29 @@ impl Shared {
     }
 }
 
-fn search(
-    directory: &FilePath,
-    now: SystemTime,
-    age: Duration,
-    pending: &mut Vec<PathBuf>,
-    found: &mut Vec<Leftover>,
-) -> io::Result<()> {
+/// The temporary files below `top`; none where there is no such directory.
+fn temporaries(top: &FilePath) -> io::Result<Vec<Leftover>> {
+    let (mut found, mut pending) = (vec![], vec![top.to_owned()]);
+    while let Some(directory) = pending.pop() {
+        match search(&directory, &mut pending, &mut found) {
+            // Another process may have removed a directory that became empty.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(found)
+}
+
+fn search(directory: &FilePath, pending: &mut Vec<PathBuf>, found: &mut Vec<Leftover>) -> io::Result<()> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         // Links are not followed: what they point to is not ours to sweep.
         let Ok(metadata) = entry.metadata() else { continue };
         if metadata.is_dir() {
             pending.push(entry.path());
-        } else if metadata.is_file()
-            && is_temporary(&entry.file_name())
-            && metadata.modified().is_ok_and(|then| now.duration_since(then).is_ok_and(|lain| lain > age))
-        {
-            found.push(Leftover { path: entry.path(), bytes: metadata.len() });
+        } else if metadata.is_file() && is_temporary(&entry.file_name()) {
+            let Ok(written) = metadata.modified() else { continue };
+            found.push(Leftover { path: entry.path(), bytes: metadata.len(), written });
         }
     }
     Ok(())

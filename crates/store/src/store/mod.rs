@@ -1,6 +1,7 @@
 //! A store: open, look up, begin, drop.
 
 mod drop;
+mod given_up;
 mod identity;
 mod open;
 mod overview;
@@ -24,6 +25,7 @@ use crate::log::{Log, StoredRecord};
 use crate::manifest::DataFile;
 
 pub use drop::DropOutcome;
+pub(crate) use given_up::GivenUp;
 pub use identity::PRODUCER;
 pub use overview::{Overview, Overviews, Which};
 
@@ -60,6 +62,7 @@ pub(crate) struct Inner {
     url: String,
     id: Arc<RwLock<Option<Ulid>>>,
     ready: Arc<OnceCell<()>>,
+    pub(crate) given_up: Arc<GivenUp>,
 }
 
 impl Store {
@@ -125,6 +128,7 @@ impl Inner {
             url: self.url.clone(),
             id: Arc::clone(&self.id),
             ready: Arc::clone(&self.ready),
+            given_up: Arc::clone(&self.given_up),
         }
     }
 

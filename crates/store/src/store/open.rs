@@ -30,16 +30,38 @@ impl Store {
     /// [`Error::UnsupportedStore`] for other schemes; [`Error::NotADirectory`] if a file is in the way;
     /// [`Error::NewerFormat`], [`Error::UnknownFeature`] or [`Error::Damaged`] if the store cannot be read.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Self, Error> {
+        let store = Self::at(url, options)?;
+        store.inner.read_identity().await?;
+        Ok(store)
+    }
+
+    /// Opens the store as [`Self::open`] does, also one whose `milepost.json` is damaged or written by a newer program.
+    ///
+    /// It is meant for [`Self::verify`], which then tells of that and of everything else. Whatever else relies on the store's
+    /// identity fails with the error that opening would have failed with.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedStore`] and [`Error::NotADirectory`] as by [`Self::open`]; [`Error::Storage`] if the store does not
+    /// answer.
+    pub async fn open_to_verify(url: &str, options: StoreOptions) -> Result<Self, Error> {
+        let store = Self::at(url, options)?;
+        match store.inner.read_identity().await {
+            Err(error @ Error::Storage { .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(store),
+        }
+    }
+
+    /// The store there, of which nothing is read yet.
+    fn at(url: &str, options: StoreOptions) -> Result<Self, Error> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Self::open_directory(FilePath::new(url), options).await;
+            return Self::in_directory(FilePath::new(url), options);
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "file" => Self::open_directory(&file_path(url)?, options).await,
+            "file" => Self::in_directory(&file_path(url)?, options),
             "memory" => {
                 let name = rest.split(['?', '#']).next().unwrap_or_default().trim_matches('/');
-                let objects = memory(name);
-                Self::assemble(objects, Path::default(), format!("memory://{}", strip(name)), options, None)
-                    .await
+                let url = format!("memory://{}", strip(name));
+                Ok(Self::assemble(memory(name), Path::default(), url, options, None))
             }
             _ => Err(Error::UnsupportedStore { scheme: scheme.to_owned() }),
         }
@@ -57,10 +79,12 @@ impl Store {
         display_url: &str,
         options: StoreOptions,
     ) -> Result<Self, Error> {
-        Self::assemble(objects, root, strip(display_url), options, None).await
+        let store = Self::assemble(objects, root, strip(display_url), options, None);
+        store.inner.read_identity().await?;
+        Ok(store)
     }
 
-    async fn open_directory(path: &FilePath, options: StoreOptions) -> Result<Self, Error> {
+    fn in_directory(path: &FilePath, options: StoreOptions) -> Result<Self, Error> {
         let refuse = |path: &FilePath, reason: &str| Error::NotADirectory {
             path: path.display().to_string(),
             reason: reason.to_owned(),
@@ -76,21 +100,20 @@ impl Store {
         let url = Url::from_file_path(&root).map_or_else(|()| root.display().to_string(), String::from);
         let local = DurableFileSystem::new(root, options.durability, Arc::clone(&options.clock));
         let objects = Arc::new(local.clone());
-        Self::assemble(objects, Path::default(), url, options, Some(Arc::new(local))).await
+        Ok(Self::assemble(objects, Path::default(), url, options, Some(Arc::new(local))))
     }
 
-    async fn assemble(
+    fn assemble(
         objects: Arc<dyn ObjectStore>,
         root: Path,
         url: String,
         options: StoreOptions,
         local: Option<Arc<DurableFileSystem>>,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let (layout, clock) = (Layout::new(root), options.clock);
         let (id, ready) = (Arc::new(RwLock::new(None)), Arc::new(OnceCell::new()));
-        let inner = Inner { objects, layout, clock, local, url, id, ready };
-        inner.read_identity().await?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner { objects, layout, clock, local, url, id, ready, given_up: Arc::default() };
+        Self { inner: Arc::new(inner) }
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetResult, GetResultPayload, ObjectStore, ObjectStoreExt};
 
 use super::{REQUESTS, Store};
 use crate::error::{Error, contents};
-use crate::ids::{CheckpointName, Signature, Version};
+use crate::ids::{CheckpointName, Checksum, Signature, Version};
 use crate::index;
 use crate::log::{CheckpointRecord, Entry, LiveVersion};
 use crate::manifest::DataFile;
@@ -183,16 +183,35 @@ impl Store {
             }
             source => Error::storage("read", &path, source),
         };
-        let mut bytes = self.inner.objects.get(&path).await.map_err(failed)?.into_stream();
-        let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
-        while let Some(part) = bytes.try_next().await.map_err(failed)? {
-            size += part.len() as u64;
-            hasher.update(&part);
-        }
-        let found = crate::ids::Checksum::from(hasher.finalize());
+        let found = self.inner.objects.get(&path).await.map_err(failed)?;
+        let (size, found) = hash(found).await.map_err(failed)?;
         if found == file.checksum && size == file.size {
             return Ok(());
         }
         Err(Error::damaged(path, contents(file.size, &file.checksum), contents(size, &found)))
     }
+}
+
+/// The size and the checksum of an object. A local file is read and hashed on a thread that may wait, so that several are at
+/// the same time.
+async fn hash(object: GetResult) -> object_store::Result<(u64, Checksum)> {
+    let mut hasher = blake3::Hasher::new();
+    match object.payload {
+        GetResultPayload::File(file, path) => {
+            let read = tokio::task::spawn_blocking(move || {
+                hasher.update_reader(file)?;
+                Ok::<_, std::io::Error>(hasher)
+            });
+            hasher = read.await?.map_err(|source| object_store::Error::Generic {
+                store: "file",
+                source: format!("{}: {source}", path.display()).into(),
+            })?;
+        }
+        GetResultPayload::Stream(mut parts) => {
+            while let Some(part) = parts.try_next().await? {
+                hasher.update(&part);
+            }
+        }
+    }
+    Ok((hasher.count(), hasher.finalize().into()))
 }

@@ -279,3 +279,47 @@ async fn a_unit_that_is_not_whole_is_passed_over() {
     dead.write_receipt(wrong).await.unwrap();
     assert_eq!(adopted().await, [(dead.id(), vec![0])], "one receipt is of another slice");
 }
+
+/// One byte is another, and the file is as long as it was: only reading it tells.
+#[tokio::test]
+async fn a_unit_with_a_flipped_byte_is_not_chosen() {
+    let (store, faults) = faulty().await;
+    let (dead, younger) = (begin(&store).await, begin(&store).await);
+    let flipped = [write(&dead, 0).await, write(&dead, 1).await];
+    let whole = write(&dead, 2).await;
+    let twin = write(&younger, 1).await;
+    for receipt in &flipped {
+        let path = store.path_of(&name(), &receipt.files[0]);
+        let mut bytes = faults.inner().get(&path).await.unwrap().bytes().await.unwrap().to_vec();
+        bytes[6] ^= 1;
+        faults.inner().put(&path, bytes.into()).await.unwrap();
+    }
+    let found = begin(&store).await.adoptable().await.unwrap();
+    assert_eq!(sources(&found), [(dead.id(), vec![0, 1, 2]), (younger.id(), vec![1])]);
+    let (chosen, unsound) = store.choose_sound_units(&name(), found).await;
+    assert_eq!(
+        chosen.into_values().collect::<Vec<_>>(),
+        [twin, whole],
+        "a twin stands in where there is one"
+    );
+    let mut told: Vec<_> =
+        unsound.iter().map(|bad| (bad.attempt, bad.unit.0, bad.error.is_damage())).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(dead.id(), 0, true), (dead.id(), 1, true)]);
+}
+
+/// On a disk, where files are read on threads of their own.
+#[tokio::test]
+async fn a_file_of_a_disk_is_read_to_its_last_byte() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path().to_str().unwrap(), options()).await.unwrap();
+    let receipt = write(&begin(&store).await, 0).await;
+    let file = &receipt.files[0];
+    store.verify_file(&name(), file).await.unwrap();
+    let path = root.path().join("checkpoints/trips").join(&file.path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let error = store.verify_file(&name(), file).await.unwrap_err();
+    assert!(error.is_damage() && error.to_string().contains(&file.path), "{error}");
+}

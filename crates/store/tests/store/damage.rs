@@ -1,7 +1,7 @@
 //! Objects that are missing, cut, edited or not ours: named as damage, never read around.
 
 use bytes::Bytes;
-use milepost_store::{Error, Slot, Store, Version, Which};
+use milepost_store::{Error, Slot, Store, VerifyOptions, Version, Which};
 use milepost_testkit::{FaultStore, Operation};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -249,4 +249,31 @@ async fn an_index_hint_counts_only_if_the_log_agrees() {
     assert_eq!(store.find(signature("0")).await.unwrap().unwrap().version, Version(1));
     let _ = store.drop_version(&name(), Version(1)).await.unwrap();
     assert_eq!(store.find(signature("0")).await.unwrap(), None, "a dropped snapshot is not reused");
+}
+
+/// A damaged `milepost.json` keeps a verification from nothing, and everything else from the store.
+#[tokio::test]
+async fn a_damaged_milepost_json_is_one_finding_among_others() {
+    let root = tempfile::tempdir().unwrap();
+    let url = root.path().to_str().unwrap();
+    let snapshot = commit(&Store::open(url, options()).await.unwrap(), "1", &[1, 2]).await;
+    let data = root.path().join("checkpoints/trips").join(&snapshot.manifest.files[0].path);
+    let identity = root.path().join("milepost.json");
+    let whole = std::fs::read(&identity).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for bad in [flipped, whole[..20].to_vec(), vec![]] {
+        std::fs::write(&identity, bad).unwrap();
+        assert!(Store::open(url, options()).await.unwrap_err().is_damage());
+        let store = Store::open_to_verify(url, options()).await.unwrap();
+        let report = store.verify(VerifyOptions::default()).await.unwrap();
+        let objects: Vec<_> = report.findings.iter().map(|finding| finding.object.as_str()).collect();
+        assert_eq!(objects, ["milepost.json"], "{report:?}");
+        assert_eq!((report.checked.snapshots, report.checked.data_files), (1, 1), "all was looked at");
+        assert!(store.newest(&name()).await.unwrap_err().is_damage(), "nothing is read from it");
+        assert!(try_commit(&store, "2", &[3]).await.unwrap_err().is_damage(), "and nothing is written");
+    }
+    std::fs::remove_file(data).unwrap();
+    let store = Store::open_to_verify(url, options()).await.unwrap();
+    assert_eq!(store.verify(VerifyOptions::default()).await.unwrap().damaged(), 2);
 }

@@ -8,10 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use milepost_store::{DiskStep, DiskWatcher, Durability, DurableFileSystem, Store, StoreOptions, Version};
+use milepost_store::{
+    DataFileWriter, DiskStep, DiskWatcher, Durability, DurableFileSystem, Store, StoreOptions, UnitNumber,
+    Version,
+};
 use milepost_testkit::Syncs;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use parquet::file::properties::WriterProperties;
 
 use crate::support::*;
 
@@ -376,4 +380,25 @@ async fn a_store_on_disk_is_plain_files() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["body"]["entry"]["commit"]["manifest"]["schema"]["columns"][0]["name"], "id");
     assert_eq!(json["body"]["state"]["last_version"], 1);
+}
+
+/// A file whose writer was given up: on the disk nothing is left of it as soon as the writer is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_is_given_up_leaves_no_file() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path().to_str().unwrap(), options()).await.unwrap();
+    let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
+    let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+    let mut writer = DataFileWriter::create(&attempt, UnitNumber(0), schema(), properties).unwrap();
+    let temporary = || names(root.path()).into_iter().filter(|name| name.contains(TEMP)).count();
+    let mut numbers = Numbers(7);
+    // A part is sent when eight megabytes are together.
+    for _ in 0..12 {
+        let ids: Vec<i64> = (0..131_072).map(|_| numbers.next().cast_signed()).collect();
+        writer.write(&rows(&ids)).await.unwrap();
+        writer.flush_row_group().await.unwrap();
+    }
+    assert_eq!(temporary(), 1, "it is being written");
+    drop(writer);
+    assert_eq!(temporary(), 0);
 }

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use milepost_store::{Durability, DurableFileSystem, GcOptions, Store, VerifyOptions, Version};
+use milepost_store::{
+    Attempt, Durability, DurableFileSystem, GcOptions, Owner, Store, VerifyOptions, Version,
+};
 use milepost_testkit::{FaultStore, Operation};
 
 use crate::aged::{beside_slow, no_grace};
@@ -138,4 +140,75 @@ fn times(root: &FilePath) -> Vec<SystemTime> {
     found.sort();
     found.retain(|path| path.is_file());
     found.iter().map(|path| path.metadata().unwrap().modified().unwrap()).collect()
+}
+
+/// Begins an attempt of this process and leaves half a file in its directory.
+async fn half_written(store: &Store, text: &str) -> (Attempt, PathBuf) {
+    let mut spec = spec(signature(text));
+    spec.owner = Owner::here("run");
+    let attempt = store.begin(&name(), spec).await.unwrap();
+    let half = format!("checkpoints/trips/attempts/{}/.milepost-tmp-HALF", attempt.id());
+    std::fs::write(store_root(store).join(&half), "half").unwrap();
+    (attempt, half.into())
+}
+
+fn store_root(store: &Store) -> PathBuf {
+    PathBuf::from(store.url().strip_prefix("file://").unwrap())
+}
+
+fn gone(report: &milepost_store::GcReport) -> Vec<(PathBuf, u64)> {
+    let temporary = report.deleted().filter(|gone| gone.object.contains(".milepost-tmp-"));
+    temporary.map(|gone| (PathBuf::from(&gone.object), gone.bytes)).collect()
+}
+
+/// What a writer left half-written goes with its attempt, and is told of with its bytes.
+#[tokio::test]
+async fn the_half_written_files_of_a_closed_attempt_go_with_it() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    commit(&store, "1", &[1]).await;
+    let (attempt, half) = half_written(&store, "2").await;
+    attempt.abandon().await.unwrap();
+    let dry = GcOptions { dry_run: true, ..no_grace() };
+    assert_eq!(gone(&store.collect_garbage(dry).await.unwrap()), [(half.clone(), 4)]);
+    let waiting = store.collect_garbage(GcOptions::default()).await.unwrap();
+    assert!(gone(&waiting).is_empty() && root.path().join(&half).exists(), "{waiting:?}");
+    let kept = &waiting.of(&name()).unwrap().kept;
+    assert!(kept.iter().any(|kept| half.as_os_str() == kept.object.as_str()), "{kept:?}");
+
+    let report = store.collect_garbage(no_grace()).await.unwrap();
+    assert_eq!(gone(&report), [(half.clone(), 4)]);
+    assert!(!root.path().join(half.parent().unwrap()).exists(), "the record goes when nothing is beside it");
+}
+
+/// An attempt that nobody has closed: its owner's lock tells whether somebody may still be writing.
+#[tokio::test]
+async fn the_half_written_files_of_a_dead_owner_go_and_those_of_a_living_one_stay() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    let (attempt, half) = half_written(&store, "1").await;
+    assert!(gone(&store.collect_garbage(no_grace()).await.unwrap()).is_empty(), "it is being written");
+    // The lock goes with the attempt, as it goes with its process.
+    drop(attempt);
+    assert!(gone(&store.collect_garbage(GcOptions::default()).await.unwrap()).is_empty(), "it is young");
+    let report = store.collect_garbage(no_grace()).await.unwrap();
+    assert_eq!(gone(&report), [(half.clone(), 4)]);
+    let directory = root.path().join(half.parent().unwrap());
+    assert!(directory.join("attempt.json").exists(), "the attempt itself is not taken for dead so soon");
+}
+
+/// A collection of an older version has left the file alone in its directory.
+#[tokio::test]
+async fn a_half_written_file_without_a_record_goes_too() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    let (attempt, half) = half_written(&store, "1").await;
+    attempt.abandon().await.unwrap();
+    let directory = root.path().join(half.parent().unwrap());
+    for name in ["attempt.json", "lock"] {
+        std::fs::remove_file(directory.join(name)).unwrap();
+    }
+    let report = store.collect_garbage(no_grace()).await.unwrap();
+    assert_eq!(gone(&report), [(half, 4)]);
+    assert!(!directory.exists());
 }
