@@ -61,7 +61,8 @@ def measure(options, engine, loop, graph, work):
         mode = "checkpoint" if engine == "milepost" else engine
         command = [options.iterate, mode, "--graph", str(graph), "--loop", loop, "--out", str(out), "--rounds",
                    str(options.rounds)]
-    environment = {**os.environ, "TOKIO_WORKER_THREADS": str(options.threads)}
+    # As the program does for itself: see crates/cli/src/memory.rs.
+    environment = {**os.environ, "MIMALLOC_ALLOW_THP": "0", "TOKIO_WORKER_THREADS": str(options.threads)}
     printed = subprocess.run(command, capture_output=True, text=True, env=environment)
     if printed.returncode:
         raise SystemExit(f"failed: {' '.join(command)}\n{printed.stderr}")

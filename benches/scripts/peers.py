@@ -134,7 +134,8 @@ class Run:
         return {**figures, "seconds": figures["ms"][0] / 1000}
 
     def child(self, command):
-        environment = {**os.environ, "POLARS_MAX_THREADS": str(self.options.threads),
+        # As the program does for itself: see crates/cli/src/memory.rs.
+        environment = {**os.environ, "MIMALLOC_ALLOW_THP": "0", "POLARS_MAX_THREADS": str(self.options.threads),
                        "TOKIO_WORKER_THREADS": str(self.options.threads)}
         with tempfile.TemporaryFile() as printed:
             child = subprocess.Popen(command, stdout=printed, stderr=subprocess.DEVNULL, env=environment)

@@ -23,6 +23,7 @@ mod failure;
 mod input;
 mod job;
 mod maintenance;
+mod memory;
 mod notices;
 mod object_stores;
 mod oneline;

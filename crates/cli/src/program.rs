@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::job::{self, JobsArgs};
 use crate::maintenance;
+use crate::memory::use_usual_pages;
 use crate::output::Output;
 use crate::print::Printer;
 use crate::run::{Flow, Interrupts, Runner, Script, Source};
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> Result<(), Failure> {
+    use_usual_pages();
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -19,6 +19,10 @@ const FILE_BYTES: u64 = 1 << 30;
 /// A row group is closed early when its file holds this much memory, or its share of it where several are open.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 
+/// However short memory is, a row group holds so much before it is closed. Smaller ones would take more memory for what the footer
+/// says of them than their rows do, and are slow to read.
+const LEAST_ROW_GROUP_BYTES: usize = 4 << 20;
+
 /// What a file may hold however many are open: about twice what waits to be sent.
 const LEAST_BYTES: usize = 48 << 20;
 
@@ -89,7 +93,9 @@ impl<'w> UnitFiles<'w> {
         }
         let wanted = |key: &Option<u32>| !large || *key == bucket;
         let files = self.open.iter_mut().filter(|(key, _)| wanted(key)).map(|(_, file)| file);
-        if let Some(largest) = files.max_by_key(|file| file.memory_used()) {
+        if let Some(largest) = files.max_by_key(|file| file.memory_used())
+            && largest.row_group_memory() >= LEAST_ROW_GROUP_BYTES
+        {
             largest.flush_row_group().await.map_err(store_error)?;
         }
         self.reservation.resize(self.held());

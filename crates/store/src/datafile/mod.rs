@@ -225,8 +225,13 @@ impl DataFileWriter {
     /// Bytes of memory held: the row group in progress and the upload's buffer.
     #[must_use]
     pub fn memory_used(&self) -> usize {
-        let in_progress = self.group.as_ref().map_or(0, RowGroupEncoder::memory_size);
-        in_progress + self.file.inner().len() + self.upload.memory_used()
+        self.row_group_memory() + self.file.inner().len() + self.upload.memory_used()
+    }
+
+    /// Bytes of memory that the row group in progress holds: what [`Self::flush_row_group`] makes free.
+    #[must_use]
+    pub fn row_group_memory(&self) -> usize {
+        self.group.as_ref().map_or(0, RowGroupEncoder::memory_size)
     }
 
     /// Completes the file and its upload. On a local disk the file survives a power cut from here on.
