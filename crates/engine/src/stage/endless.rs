@@ -4,6 +4,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::datasource::stream::StreamTable;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlanProperties;
 use datafusion::physical_plan::execution_plan::EmissionType;
@@ -20,6 +21,17 @@ pub(super) fn refuse_endless(name: &str, query: &LogicalPlan, plan: &Plan) -> Re
     let Some(scan) = endless_scan(plan, false) else { return Ok(()) };
     let source_name = endless_table(query)?.unwrap_or(scan);
     Err(Error::Endless { name: name.to_string(), source_name }.into())
+}
+
+/// DataFusion itself refuses a node that waits for the last row of an endless table, and shows all of the plan for it. Other
+/// errors stay as they are.
+pub(super) fn named_if_endless(error: DataFusionError, name: &str, query: &LogicalPlan) -> DataFusionError {
+    let is_refusal = matches!(error.find_root(), DataFusionError::Plan(text)
+        if text.starts_with("Cannot execute pipeline breaking queries"));
+    match endless_table(query) {
+        Ok(Some(source_name)) if is_refusal => Error::Endless { name: name.to_string(), source_name }.into(),
+        _ => error,
+    }
 }
 
 /// What keeps a plan from ever ending. A node that hands on so many rows as they come, and then stops, ends what is below

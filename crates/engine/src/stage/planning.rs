@@ -11,7 +11,7 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use futures::future::BoxFuture;
 
-use super::endless::refuse_endless;
+use super::endless::{named_if_endless, refuse_endless};
 use super::purity::{Plan, collect_scans, driving_scan};
 use super::runner::Stage;
 use super::work::{Layout, Work};
@@ -49,7 +49,8 @@ impl<'a> Stage<'a> {
             let mut change = String::new();
             for _ in 0..PLANNINGS {
                 forget_cached_files(state);
-                let plan = state.create_physical_plan(&self.plan).await?;
+                let plan = state.create_physical_plan(&self.plan).await;
+                let plan = plan.map_err(|error| named_if_endless(error, self.name.as_str(), &self.plan))?;
                 refuse_endless(self.name.as_str(), &self.plan, &plan)?;
                 let again =
                     identify(&self.analysed, state, &self.milepost.registries, &self.milepost.run).await?;
