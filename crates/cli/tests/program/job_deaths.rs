@@ -134,6 +134,12 @@ fn a_job_that_is_killed_ends_as_one_that_is_not() {
                 deaths.push(delay);
             }
             let ran = Ran::from(child.wait_with_output().unwrap());
+            // Killed after its last entry, on its way out: the next start would be another run.
+            let is_through =
+                || desk.rows("SELECT status FROM milepost.jobs").iter().any(|status| status == "done");
+            if ran.code.is_none() && is_through() {
+                break Ran { code: Some(0), ..ran };
+            }
             if ran.code.is_some() {
                 if deaths.is_empty() {
                     // Other tests that ran beside the first one may have slowed it down.
