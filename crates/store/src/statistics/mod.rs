@@ -226,7 +226,7 @@ mod tests {
         let whole = merge(1, parts.iter().map(Vec::as_slice)).remove(0);
         // Five standard errors.
         assert!(whole.distinct.unwrap().abs_diff(1_000) < 325, "{whole:?}");
-        assert_eq!(whole.distinct, part(0..1_000).remove(0).distinct);
+        assert_eq!(whole.sketch, part(0..1_000).remove(0).sketch);
         let unknown = merge(1, [parts[0].as_slice(), &[ints(3, 0, None)]]).remove(0);
         assert_eq!((unknown.distinct, unknown.sketch), (None, None));
         let unknown = merge(2, [parts[0].as_slice()]).remove(1);
