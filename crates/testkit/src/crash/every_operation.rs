@@ -5,11 +5,12 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 
 use super::{recover, run_process, runtime};
 use crate::failure::Failure;
 use crate::fault::FaultStore;
-use crate::scenario::{Script, check, open};
+use crate::scenario::{ROOT, Script, check, open};
 use crate::stop::Stop;
 
 /// How many cases wait for a pause of the store's at once.
@@ -65,10 +66,18 @@ async fn restore_torn(faults: &FaultStore, script: &Script, done: usize) -> Resu
         Err(failure) => Err(failure),
     };
     match looked {
-        Err(Failure::Store(error)) if error.is_damage() && error.to_string().contains(torn.as_ref()) => {
+        Err(Failure::Store(error))
+            if error.is_damage() && error.to_string().contains(within_store(&torn)) =>
+        {
             let deleted = faults.inner().delete(&torn).await;
             deleted.or_else(|error| Failure::broken(format!("cannot delete {torn}: {error}")))
         }
         other => other,
     }
+}
+
+/// The path as errors name it, below the store.
+fn within_store(path: &Path) -> &str {
+    let path = path.as_ref();
+    path.strip_prefix(ROOT).map_or(path, |below| below.trim_start_matches('/'))
 }
