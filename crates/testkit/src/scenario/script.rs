@@ -11,8 +11,8 @@ use rand::{Rng, SeedableRng};
 use super::expected::Expected;
 use super::job::job_step;
 use super::snapshot::{
-    CONTENTS, NAMES, Unchanged, checkpoint, content_rows, leave_units, newest_snapshot, read_rows, stage,
-    stage_the_rest,
+    Adopts, CONTENTS, NAMES, Unchanged, checkpoint, content_rows, leave_units, newest_snapshot, read_rows,
+    stage,
 };
 use crate::failure::Failure;
 
@@ -180,7 +180,7 @@ impl Script {
             Step::Collect => collect(store).await,
             Step::JobStep => job_step(store, self.states[at].job_steps()).await,
             Step::Abandon { name, content } => {
-                let (attempt, _) = stage(store, name, content, at).await?;
+                let (attempt, _) = stage(store, name, content, at, Adopts::Nothing).await?;
                 Ok(attempt.abandon().await?)
             }
             Step::DropVersion { name, version } => {
@@ -203,14 +203,14 @@ pub(crate) async fn commit(
     content: usize,
     step: usize,
 ) -> Result<Snapshot, Failure> {
-    let (attempt, manifest) = stage(store, name, content, step).await?;
+    let (attempt, manifest) = stage(store, name, content, step, Adopts::Nothing).await?;
     publish(&attempt, manifest, content).await
 }
 
 /// The same with the units of dead attempts as far as they go, one of which begins and dies first.
 async fn resume(store: &Store, name: usize, content: usize, step: usize) -> Result<(), Failure> {
     leave_units(store, name, content).await?;
-    let (attempt, manifest) = stage_the_rest(store, name, content, step).await?;
+    let (attempt, manifest) = stage(store, name, content, step, Adopts::WhatTheDeadLeft).await?;
     match publish(&attempt, manifest, content).await {
         // What arrived late has ended an attempt whose units were adopted.
         Err(Failure::Store(Error::UnitsClosed { .. })) => {

@@ -104,23 +104,6 @@ pub fn signature_of(content: usize) -> Signature {
     Signature::of(format!("content {content}").as_bytes())
 }
 
-/// Begins, and writes all units with their receipts; gives what is left to commit.
-pub(super) async fn stage(
-    store: &Store,
-    name: usize,
-    content: usize,
-    step: usize,
-) -> Result<(Attempt, Manifest), Failure> {
-    let signature = signature_of(content);
-    let units = content_rows(content);
-    let attempt = store.begin(&checkpoint(name)?, spec(signature, units.len())).await?;
-    let mut files = vec![];
-    for (unit, rows) in (0..).zip(&units) {
-        files.extend(write_unit(&attempt, UnitNumber(unit), rows).await?);
-    }
-    Ok((attempt, manifest(signature, files, step)?))
-}
-
 /// Begins, writes all units but the last, and dies.
 pub(super) async fn leave_units(store: &Store, name: usize, content: usize) -> Result<(), Failure> {
     let units = content_rows(content);
@@ -131,17 +114,22 @@ pub(super) async fn leave_units(store: &Store, name: usize, content: usize) -> R
     Ok(())
 }
 
-/// Begins, adopts the units that dead attempts have left, and writes the others; gives what is left to commit.
-pub(super) async fn stage_the_rest(
+/// Begins, and writes all units with their receipts, but for those that dead attempts have left where `adopts` says so; gives
+/// what is left to commit.
+pub(super) async fn stage(
     store: &Store,
     name: usize,
     content: usize,
     step: usize,
+    adopts: Adopts,
 ) -> Result<(Attempt, Manifest), Failure> {
     let signature = signature_of(content);
     let units = content_rows(content);
     let attempt = store.begin(&checkpoint(name)?, spec(signature, units.len())).await?;
-    let mut adopted = choose_units(&attempt.adoptable().await?);
+    let mut adopted = match adopts {
+        Adopts::Nothing => BTreeMap::new(),
+        Adopts::WhatTheDeadLeft => choose_units(&attempt.adoptable().await?),
+    };
     let mut files = vec![];
     for (unit, rows) in (0..).zip(&units) {
         files.extend(match adopted.remove(&UnitNumber(unit)) {
@@ -150,6 +138,13 @@ pub(super) async fn stage_the_rest(
         });
     }
     Ok((attempt, manifest(signature, files, step)?))
+}
+
+/// Whose units a stage makes its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Adopts {
+    Nothing,
+    WhatTheDeadLeft,
 }
 
 async fn write_unit(attempt: &Attempt, unit: UnitNumber, rows: &[i64]) -> Result<Vec<DataFile>, Error> {
