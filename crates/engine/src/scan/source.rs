@@ -4,6 +4,7 @@
 //! Column chunks that are read whole are checked before they are decoded. Parts of them, as a filter picks pages, are not,
 //! and what is wrong with these shows in the decoder.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -117,8 +118,11 @@ impl FileSource for CheckedSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         options: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let mut options = options.clone();
-        options.execution.parquet.pushdown_filters |= self.selective.leave_few(&filters);
+        let asked = options.execution.parquet.pushdown_filters;
+        let mut options = Cow::Borrowed(options);
+        if !asked && self.selective.leave_few(&filters) {
+            options.to_mut().execution.parquet.pushdown_filters = true;
+        }
         // A filter that the decoder cannot build for some file is left out there without a word: the plan filters once more what
         // is left.
         let above = vec![PushedDown::No; filters.len()];
