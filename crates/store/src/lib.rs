@@ -87,7 +87,7 @@ pub use log::{
 };
 pub use manifest::{
     DataFile, Definition, HashPartitioning, Identity, Manifest, Origin, Parent, PlanPart, SortField,
-    SourceObject, SourceVersion, check_schema, stored_schema,
+    SourceObject, SourceVersion, check_schema, file_schema, unique_names,
 };
 pub use owner::Owner;
 pub use probe::PROBE_WRITERS;

@@ -14,7 +14,10 @@ use crate::ids::Checksum;
 pub const FORMAT: u32 = 1;
 
 /// Features beyond [`FORMAT`] that this program understands.
-pub const FEATURES: &[&str] = &[];
+pub const FEATURES: &[&str] = &[RENAMED_COLUMNS];
+
+/// A manifest in which some columns say by which other name files have them.
+pub(crate) const RENAMED_COLUMNS: &str = "renamed-columns";
 
 const SEAL_START: &str = ",\n  \"checksum\": \"";
 const SEAL_END: &str = "\"\n}\n";

@@ -193,3 +193,40 @@ async fn data_files_are_parquet_that_anybody_can_read() {
     }
     assert_eq!(rows, ROWS);
 }
+
+/// Where a query gives one name to several columns, all others keep theirs in files.
+#[tokio::test]
+async fn other_tools_see_the_names_of_columns_where_these_are_unique() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = open(folder.path()).await;
+    run(&session, "CREATE TABLE numbers AS SELECT value AS n FROM generate_series(0, 999)").await.unwrap();
+    let twins = "SELECT l.n, r.n, l.n + r.n AS twice FROM numbers l JOIN numbers r ON l.n + 1 = r.n";
+    let report = checkpoint(&session, &format!("CHECKPOINT c AS {twins}")).await.unwrap();
+    assert_eq!(brief(&report), "c 1 written 999");
+    assert_eq!(
+        brief(&checkpoint(&session, &format!("CHECKPOINT c AS {twins}")).await.unwrap()),
+        "c 1 reused 999"
+    );
+    let files = session.sql("SELECT path FROM milepost.files").await.unwrap();
+    let context = datafusion::prelude::SessionContext::new();
+    let mut paths = vec![];
+    for row in Table::collect(files).await.unwrap().rows {
+        paths.push(folder.path().join("store").join(row[0].to_string()).display().to_string());
+    }
+    let frame = context.read_parquet(paths, Default::default()).await.unwrap();
+    context.register_table("files", frame.into_view()).unwrap();
+    let sums = |table: &str, columns: [&str; 3]| {
+        let sums = columns.map(|column| format!("sum({column})")).join(", ");
+        format!("SELECT {sums} FROM {table}")
+    };
+    let expected = ["498501", "499500", "998001"];
+    let in_files = context.sql(&sums("files", ["n", "n_2", "twice"])).await.unwrap();
+    for frame in [
+        in_files,
+        session.sql(&sums("c", ["n", "n_2", "twice"])).await.unwrap(),
+        session.sql(&sums(&format!("checkpoint(({twins})) AS t(a, b, c)"), ["a", "b", "c"])).await.unwrap(),
+    ] {
+        let row = &Table::collect(frame).await.unwrap().rows[0];
+        assert_eq!(row.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    }
+}

@@ -134,8 +134,12 @@ fn nothing_runs_before_all_of_the_script_is_known_to_be_right() {
     desk.write("name.sql", "COPY (SELECT 1 AS a) TO 'made.csv';\nCHECKPOINT \"By Day\" AS SELECT 1;\n");
     desk.write("empty.sql", "-- nothing\n");
     desk.write("variable.sql", "COPY (SELECT 1 AS a) TO 'made.csv';\nSELECT ${day};\n");
+    std::fs::write(desk.path("bytes.sql"), b"SELECT '\xff';").unwrap();
+    std::fs::create_dir(desk.path("folder.sql")).unwrap();
     for (arguments, code, says) in [
         (&["run", "end.sql"][..], 2, "end.sql:4: "),
+        (&["run", "bytes.sql"], 2, "cannot read bytes.sql"),
+        (&["run", "folder.sql"], 2, "cannot read folder.sql"),
         (&["run", "name.sql"], 2, "name.sql:2: "),
         (&["run", "command.sql"], 2, "command.sql:2: a job's script holds SQL only"),
         (&["run", "empty.sql"], 2, "empty.sql: the script has no statement"),

@@ -10,14 +10,12 @@ fn has_script() -> bool {
     version.is_ok_and(|ran| String::from_utf8_lossy(&ran.stdout).contains("util-linux"))
 }
 
-/// Lines that are typed while a statement runs are run after it, each once.
-#[test]
-fn lines_that_are_typed_ahead_are_run() {
+/// What the shell shows and answers when all of `keys` is typed at once; `None` without a terminal to type on.
+fn typed(desk: &Desk, keys: &str) -> Option<Ran> {
     if !has_script() {
         eprintln!("skipped: there is no `script` to make a terminal with");
-        return;
+        return None;
     }
-    let desk = Desk::new();
     let program = env!("CARGO_BIN_EXE_milepost");
     let mut command = Command::new("script");
     command.args(["-q", "-e", "-c", program, "/dev/null"]).current_dir(desk.path(""));
@@ -28,13 +26,52 @@ fn lines_that_are_typed_ahead_are_run() {
         .env_remove("RUST_LOG");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let slow = "SELECT count(*) AS slow FROM generate_series(1, 50000000) AS t(i) WHERE i % 5 = 0;";
-    let typed = format!("{slow}\nSELECT 'sec' || 'ond' AS x;\nCHECKPOINT c AS SELECT 3 AS n;\n\\q\n");
-    child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+    child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.code, Some(0), "{ran:?}");
+    Some(ran)
+}
+
+/// Lines that are typed while a statement runs are run after it, each once.
+#[test]
+fn lines_that_are_typed_ahead_are_run() {
+    let desk = Desk::new();
+    let slow = "SELECT count(*) AS slow FROM generate_series(1, 50000000) AS t(i) WHERE i % 5 = 0;";
+    let keys = format!("{slow}\nSELECT 'sec' || 'ond' AS x;\nCHECKPOINT c AS SELECT 3 AS n;\n\\q\n");
+    let Some(ran) = typed(&desk, &keys) else { return };
     for result in ["| 10000000 |", "| second |"] {
         assert_eq!(ran.stdout.matches(result).count(), 1, "{result}: {ran:?}");
     }
     assert_eq!(desk.rows("SELECT checkpoint, version FROM milepost.checkpoints"), ["c,1"]);
+}
+
+#[test]
+fn tab_completes_names_of_checkpoints_and_of_their_columns() {
+    let desk = Desk::new();
+    let keys = "CHECKPOINT long_name AS SELECT 41 + 1 AS outcome_of_it;\n\
+                SELECT outc\t - 1 AS before FROM long_n\t;\n\\q\n";
+    let Some(ran) = typed(&desk, keys) else { return };
+    assert!(ran.stdout.contains("| 41     |"), "{ran:?}");
+}
+
+/// Arrow up, in the same shell and in the next one.
+#[test]
+fn the_history_outlives_the_shell() {
+    let desk = Desk::new();
+    let Some(ran) = typed(&desk, "SELECT 6 * 7 AS x,\n2 AS y;\n\x1b[A\n\\q\n") else { return };
+    assert_eq!(ran.stdout.matches("| 42 | 2 |").count(), 2, "{ran:?}");
+    let Some(ran) = typed(&desk, "\x1b[A\x1b[A\n\\q\n") else { return };
+    assert_eq!(ran.stdout.matches("| 42 | 2 |").count(), 1, "{ran:?}");
+}
+
+#[test]
+fn a_bar_shows_rows_bytes_and_rate_while_a_stage_runs() {
+    let desk = Desk::new();
+    let keys = "CHECKPOINT numbers AS SELECT i, sin(i) AS s FROM generate_series(1, 8000000) AS t(i);\n\\q\n";
+    let Some(ran) = typed(&desk, keys) else { return };
+    let shown = ran.stdout.split('\r').any(|shown| {
+        shown.contains("numbers ")
+            && ["/1 ", " rows, ", "iB, ", "iB/s, "].iter().all(|part| shown.contains(part))
+    });
+    assert!(shown, "{ran:?}");
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! Sort                                      Sort
 //!   Join                                      Join
-//!     Aggregate                                 Projection: by_day.c0 AS day, …
+//!     Aggregate                                 Projection: by_day.day AS day, …
 //!       TableScan: sales           →              TableScan: by_day   (its signature is the Aggregate's)
 //!     TableScan: days                           TableScan: days
 //! ```

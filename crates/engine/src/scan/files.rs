@@ -12,7 +12,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
-use milepost_store::{CheckpointName, DataFile, stored_schema};
+use milepost_store::{CheckpointName, DataFile, file_schema};
 
 use super::damage::FilesOf;
 use super::reader::CheckedReaders;
@@ -27,7 +27,7 @@ pub(crate) fn scan_files(
     files: &[DataFile],
     schema: &SchemaRef,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let stored = stored_schema(schema);
+    let stored = file_schema(schema);
     let scanned =
         files.iter().map(|file| PartitionedFile::new(home.store.path_of(name, file).to_string(), file.size));
     let groups = FileGroup::new(scanned.collect()).split_files(state.config().target_partitions().max(1));

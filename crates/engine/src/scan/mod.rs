@@ -17,8 +17,7 @@ pub(crate) use files::scan_files;
 pub(crate) use identity::{SNAPSHOT_KIND, SnapshotIdentity};
 pub(crate) use reader::FooterCache;
 pub(crate) use replace::{
-    named_scan, named_snapshots_in, named_tables_in, same_names, scan_as, snapshots_in, unique_names,
-    version_read,
+    named_scan, named_snapshots_in, named_tables_in, same_names, scan_as, snapshots_in, version_read,
 };
 pub use table::SnapshotTable;
 pub use unreadable::{name_place, name_source};

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, DFSchema, Result, TableReference, internal_err};
 use datafusion::datasource::{ViewTable, provider_as_source, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use milepost_store::{CheckpointName, Snapshot};
+use milepost_store::{CheckpointName, Snapshot, unique_names};
 
 use super::{ReadBy, SnapshotTable};
 use crate::context::Home;
@@ -20,7 +20,7 @@ fn table_name(snapshot: &Snapshot) -> TableReference {
 /// A scan that has exactly `schema`, which the snapshot's columns match one by one.
 ///
 /// ```text
-/// Checkpoint: clean   [l.id, r.id]     →     Projection: clean.c0 AS l.id, clean.c1 AS r.id
+/// Checkpoint: clean   [l.id, r.id]     →     Projection: clean.id AS l.id, clean.id_2 AS r.id
 ///                                              TableScan: clean
 /// ```
 pub(crate) fn scan_as(home: &Home, snapshot: &Snapshot, schema: &DFSchema) -> Result<LogicalPlan> {
@@ -50,7 +50,7 @@ pub(crate) fn scan_as(home: &Home, snapshot: &Snapshot, schema: &DFSchema) -> Re
 pub(crate) fn named_scan(table: SnapshotTable) -> Result<Arc<dyn TableProvider>> {
     let snapshot = table.snapshot().clone();
     let stored = table.schema();
-    let wanted = unique_names(snapshot.manifest.schema.fields().iter().map(|f| f.name().as_str()));
+    let wanted = unique_names(snapshot.manifest.column_names(), str::to_owned);
     if stored.fields().iter().map(|f| f.name()).eq(wanted.iter()) {
         return Ok(Arc::new(table));
     }
@@ -65,22 +65,6 @@ pub(crate) fn named_scan(table: SnapshotTable) -> Result<Arc<dyn TableProvider>>
         .project(columns)?
         .build()?;
     Ok(Arc::new(ViewTable::new(plan, None)))
-}
-
-/// `id, id, id_2` becomes `id, id_3, id_2`: the first of each name keeps it, and the others take names that no column has.
-pub(crate) fn unique_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let names: Vec<&str> = names.collect();
-    let mut taken: Vec<String> = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let base = if name.is_empty() { format!("column_{}", index + 1) } else { (*name).to_string() };
-        let own = (!name.is_empty()).then(|| base.clone()).into_iter();
-        let own = own.filter(|own| !taken.contains(own));
-        let made = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}_{n}")));
-        let made = made.filter(|made| !names.contains(&made.as_str()) && !taken.contains(made));
-        let free = own.chain(made).next();
-        taken.push(free.unwrap_or(base));
-    }
-    taken
 }
 
 /// Whether a plan's and a snapshot's columns carry the same names in the same order.
@@ -131,16 +115,4 @@ fn tables_where(plan: &LogicalPlan, wanted: impl Fn(&SnapshotTable) -> bool) -> 
 /// Whether the plan scans the given checkpoint, and which version of it.
 pub(crate) fn version_read(snapshots: &[Snapshot], name: &CheckpointName) -> Option<milepost_store::Version> {
     snapshots.iter().filter(|s| s.name == *name).map(|s| s.version).max()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn repeated_and_empty_names_get_numbers() {
-        assert_eq!(unique_names(["id", "id", "id_2", ""].into_iter()), ["id", "id_3", "id_2", "column_4"]);
-        assert_eq!(unique_names(["x", "x", "x_2", "x_2"].into_iter()), ["x", "x_3", "x_2", "x_2_2"]);
-        assert_eq!(unique_names(["", "column_1"].into_iter()), ["column_1_2", "column_1"]);
-    }
 }

@@ -28,7 +28,7 @@ use crate::context::{Home, settings};
 
 /// A committed snapshot, read as DataFusion reads any Parquet table, but with what the manifest knows.
 ///
-/// Its columns have the names that the Parquet files have: those of the query where they are unique, else c0 to cn.
+/// Its columns have the names that the Parquet files have: those of the query where they are unique.
 #[derive(Debug, Clone)]
 pub struct SnapshotTable {
     home: Home,
@@ -41,7 +41,7 @@ pub struct SnapshotTable {
 
 impl SnapshotTable {
     pub(crate) fn new(home: Home, snapshot: Snapshot, by: ReadBy) -> Self {
-        let schema = milepost_store::stored_schema(&snapshot.manifest.schema);
+        let schema = Arc::clone(&snapshot.manifest.file_schema);
         Self { home, snapshot, schema, by, checked: Arc::default() }
     }
 

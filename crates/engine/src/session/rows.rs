@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use datafusion::common::Result;
-use milepost_store::Snapshot;
+use milepost_store::{Snapshot, unique_names};
 
 use super::show::Shown;
 use crate::columns::{moments, numbers, strings, texts, times};
 use crate::resolve::Ensured;
-use crate::scan::unique_names;
 
 /// The one row of CHECKPOINT and REFRESH.
 pub(super) fn ensured(ensured: &Ensured) -> Result<RecordBatch> {
@@ -83,7 +82,7 @@ pub(super) fn snapshots(found: &[Snapshot]) -> Result<RecordBatch> {
 /// DESCRIBE CHECKPOINT: its columns under the names that a query reads them by, in DataFusion's words.
 pub(super) fn columns(snapshot: &Snapshot) -> Result<RecordBatch> {
     let fields = || snapshot.manifest.schema.fields().iter();
-    let names = unique_names(fields().map(|field| field.name().as_str()));
+    let names = unique_names(snapshot.manifest.column_names(), str::to_owned);
     let nullable = |nullable: bool| if nullable { "YES" } else { "NO" }.to_string();
     batch(vec![
         ("column_name", strings(names.into_iter())),

@@ -2,7 +2,9 @@
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
-use milepost_store::{ColumnStatistics, ContentId, ContentPart, DataFile, Manifest, Receipt, statistics};
+use milepost_store::{
+    ColumnStatistics, ContentId, ContentPart, DataFile, Manifest, Receipt, file_schema, statistics,
+};
 
 use super::progress::StageCounters;
 use super::runner::Stage;
@@ -34,6 +36,7 @@ impl Stage<'_> {
             statistics: columns,
             memory_bytes: files.iter().map(|file| file.memory_bytes).sum(),
             content: content.unwrap_or_else(|| ContentId::unique(clock.ulid())),
+            file_schema: file_schema(&schema),
             schema,
             files,
             ordering: order.columns,

@@ -9,7 +9,7 @@ use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryPool;
 use futures::StreamExt;
-use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, stored_schema};
+use milepost_store::{Attempt, DataFile, DataFileWriter, Receipt, UnitNumber, file_schema};
 use parquet::basic::{BrotliLevel, Compression as ParquetCompression, GzipLevel, ZstdLevel};
 use parquet::file::properties::{BloomFilterPosition, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -114,7 +114,7 @@ impl UnitWriter {
 
     /// Begins a file, whose first rows are `first`.
     pub(super) fn open(&self, unit: UnitNumber, first: &RecordBatch) -> Result<DataFileWriter> {
-        let stored = stored_schema(&self.schema);
+        let stored = file_schema(&self.schema);
         let named = RecordBatch::try_new(Arc::clone(&stored), first.columns().to_vec())?;
         let (compression, profile) = (self.compression, profile(self.compression));
         let filtered = self.bloom_filters.clone();
@@ -180,7 +180,7 @@ fn writer_properties(compression: Compression, bloom_filters: &[String]) -> Resu
 /// # Errors
 /// A name that `schema` does not have, or that is a column of another type than can have a filter.
 pub(super) fn bloom_filters(schema: &SchemaRef, wanted: &[String]) -> Result<Vec<String>> {
-    let stored = stored_schema(schema);
+    let stored = file_schema(schema);
     let fits = |index: &usize| can_have_filter(schema.field(*index).data_type());
     let column = |name: &String| {
         let index = schema.index_of(name).ok().filter(fits);

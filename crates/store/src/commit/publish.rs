@@ -63,9 +63,11 @@ impl Attempt {
             origin: prepared.manifest.origin.clone(),
         });
         invariants::check_commit(&before, &state, slot, self.id())?;
+        let features = prepared.stored.features();
         let manifest = Box::new(prepared.stored.clone());
         let entry = StoredEntry::Commit { version, attempt: self.id(), manifest };
-        self.store.inner.log(self.name()).draft(view.newest(), StoredRecord { state, entry })
+        let log = self.store.inner.log(self.name());
+        log.draft_needing(features, view.newest(), StoredRecord { state, entry })
     }
 
     /// The commit is in the log. The hints that follow are best effort.

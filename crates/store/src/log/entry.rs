@@ -85,10 +85,20 @@ impl<B: LogBody> Log<B> {
     /// # Errors
     /// [`Error::Encode`] if the body has no JSON form.
     pub fn draft(&self, after: Option<&Entry<B>>, body: B) -> Result<Draft<B>, Error> {
+        self.draft_needing(vec![], after, body)
+    }
+
+    /// The same of an entry whose readers must know these features.
+    pub(crate) fn draft_needing(
+        &self,
+        features: Vec<String>,
+        after: Option<&Entry<B>>,
+        body: B,
+    ) -> Result<Draft<B>, Error> {
         let slot = after.map_or(Slot(0), |entry| entry.slot.next());
         let stored = StoredEntry {
             format: FORMAT,
-            features: vec![],
+            features,
             slot,
             id: EntryId(self.clock.ulid()),
             previous: after.map(|entry| entry.checksum),

@@ -1,5 +1,6 @@
 //! The manifest: everything that a commit says about a snapshot.
 
+mod columns;
 mod file;
 mod identity;
 mod partitioning;
@@ -16,10 +17,11 @@ use crate::layout;
 use crate::log::LiveVersion;
 use crate::statistics::ColumnStatistics;
 
+pub use columns::{file_schema, unique_names};
 pub use file::DataFile;
 pub use identity::{Identity, PlanPart, SourceObject, SourceVersion};
 pub use partitioning::HashPartitioning;
-pub use schema::{check_schema, stored_schema};
+pub use schema::check_schema;
 pub(crate) use stored::{FileList, StoredManifest, StoredSources};
 
 /// One committed state of a checkpoint: what it holds, where it lies, and what it was computed from.
@@ -27,6 +29,8 @@ pub(crate) use stored::{FileList, StoredManifest, StoredSources};
 pub struct Manifest {
     /// The schema that readers see, with names, nullability and metadata as the query gave them.
     pub schema: SchemaRef,
+    /// The schema of the data files: the same columns, each under a name of its own.
+    pub file_schema: SchemaRef,
     /// The data files, in the order of their rows.
     pub files: Vec<DataFile>,
     /// Rows of all files.

@@ -1,6 +1,5 @@
-//! Schemas: what Parquet can hold, how columns are named in files, and how a schema stands in a manifest.
+//! Schemas: what Parquet can hold, and how a schema stands in a manifest.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef};
@@ -10,30 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use super::columns::{renamed, unique_names};
 use crate::error::Error;
-
-/// The schema of the Parquet files of a snapshot with this schema.
-///
-/// Columns keep their names if these are all different, also when upper and lower case are taken as one, and
-/// none is empty. Otherwise they are all named by place: `c0`, `c1`, …
-#[must_use]
-pub fn stored_schema(schema: &Schema) -> SchemaRef {
-    let mut seen = HashSet::new();
-    let unique = schema
-        .fields()
-        .iter()
-        .all(|field| !field.name().is_empty() && seen.insert(field.name().to_lowercase()));
-    if unique {
-        return Arc::new(schema.clone());
-    }
-    let fields: Vec<Field> = schema
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(index, field)| field.as_ref().clone().with_name(format!("c{index}")))
-        .collect();
-    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
-}
 
 /// Checks that a snapshot can hold every column and give it back as it was.
 ///
@@ -126,32 +103,63 @@ pub(crate) struct StoredSchema {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct StoredColumn {
     name: String,
+    /// The name that it has in files, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    in_files: Option<String>,
     #[serde(rename = "type")]
     data_type: String,
     nullable: bool,
 }
 
 impl StoredSchema {
-    pub(crate) fn encode(schema: &Schema) -> Self {
+    /// Of a snapshot with `schema`, whose files have `file_schema`.
+    pub(crate) fn encode(schema: &Schema, file_schema: &Schema) -> Self {
         let options = IpcWriteOptions::default();
         let mut tracker = DictionaryTracker::new(true);
         let message = IpcDataGenerator::default()
             .schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options)
             .ipc_message;
-        let column = |field: &Arc<Field>| StoredColumn {
+        let column = |(field, in_file): (&Arc<Field>, &Arc<Field>)| StoredColumn {
             name: field.name().clone(),
+            in_files: (in_file.name() != field.name()).then(|| in_file.name().clone()),
             data_type: field.data_type().to_string(),
             nullable: field.is_nullable(),
         };
-        Self { columns: schema.fields().iter().map(column).collect(), arrow_ipc: BASE64.encode(message) }
+        let columns = schema.fields().iter().zip(file_schema.fields()).map(column).collect();
+        Self { columns, arrow_ipc: BASE64.encode(message) }
     }
 
+    /// Whether some column has another name in files, which a reader must know of.
+    pub(crate) fn renames(&self) -> bool {
+        self.columns.iter().any(|column| column.in_files.is_some())
+    }
+
+    /// The schema of the snapshot, and that of its files.
+    ///
     /// # Errors
     /// Says why the message cannot be read.
-    pub(crate) fn decode(&self) -> Result<SchemaRef, String> {
+    pub(crate) fn decode(&self) -> Result<(SchemaRef, SchemaRef), String> {
         let message = BASE64.decode(&self.arrow_ipc).map_err(|error| error.to_string())?;
         let schema = try_schema_from_flatbuffer_bytes(&message).map_err(|error| error.to_string())?;
-        Ok(Arc::new(schema))
+        if schema.fields().len() != self.columns.len() {
+            return Err(format!(
+                "{} columns are listed, and {} encoded",
+                self.columns.len(),
+                schema.fields().len()
+            ));
+        }
+        let schema = Arc::new(schema);
+        let names = || self.columns.iter().map(|column| column.name.as_str());
+        let in_files = if self.renames() {
+            let in_file = |column: &StoredColumn| column.in_files.as_ref().unwrap_or(&column.name).clone();
+            renamed(&schema, self.columns.iter().map(in_file))
+        } else if unique_names(names(), str::to_lowercase).iter().map(String::as_str).eq(names()) {
+            Arc::clone(&schema)
+        } else {
+            // Manifests without the feature: where names were not unique, files had all columns by place.
+            renamed(&schema, (0..self.columns.len()).map(|index| format!("c{index}")))
+        };
+        Ok((schema, in_files))
     }
 }
 
@@ -161,34 +169,8 @@ mod tests {
 
     use arrow::datatypes::{TimeUnit, UnionFields, UnionMode};
 
+    use super::super::columns::file_schema;
     use super::*;
-
-    fn schema(names: &[&str]) -> Schema {
-        Schema::new(names.iter().map(|name| Field::new(*name, DataType::Int32, true)).collect::<Vec<_>>())
-    }
-
-    fn names(schema: &Schema) -> Vec<&str> {
-        schema.fields().iter().map(|field| field.name().as_str()).collect()
-    }
-
-    #[test]
-    fn columns_keep_their_names_only_if_any_reader_can_tell_them_apart() {
-        assert_eq!(names(&stored_schema(&schema(&["a", "b"]))), ["a", "b"]);
-        assert_eq!(names(&stored_schema(&schema(&["a", "a"]))), ["c0", "c1"]);
-        assert_eq!(names(&stored_schema(&schema(&["a", "A", "b"]))), ["c0", "c1", "c2"]);
-        assert_eq!(names(&stored_schema(&schema(&["", "b"]))), ["c0", "c1"]);
-        assert_eq!(names(&stored_schema(&schema(&["c1", "c0"]))), ["c1", "c0"]);
-    }
-
-    #[test]
-    fn renaming_keeps_nullability_and_metadata() {
-        let metadata = HashMap::from([("k".to_owned(), "v".to_owned())]);
-        let field = Field::new("a", DataType::Int32, false).with_metadata(metadata.clone());
-        let whole = Schema::new_with_metadata(vec![field.clone(), field], metadata.clone());
-        let stored = stored_schema(&whole);
-        assert_eq!(stored.metadata(), &metadata);
-        assert!(stored.fields().iter().all(|field| !field.is_nullable() && field.metadata() == &metadata));
-    }
 
     #[test]
     fn what_parquet_cannot_hold_is_refused_at_any_depth() {
@@ -228,7 +210,7 @@ mod tests {
     fn a_schema_comes_back_whole() {
         let metadata = HashMap::from([("k".to_owned(), "v\u{0}ü".to_owned())]);
         let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
-        let whole = Schema::new_with_metadata(
+        let whole = Arc::new(Schema::new_with_metadata(
             vec![
                 Field::new("a", DataType::Utf8View, false).with_metadata(metadata.clone()),
                 Field::new("a", dictionary, true),
@@ -236,9 +218,23 @@ mod tests {
                 Field::new("d", DataType::Decimal32(7, 2), true),
             ],
             metadata,
-        );
-        let json = serde_json::to_string(&StoredSchema::encode(&whole)).unwrap();
+        ));
+        let in_files = file_schema(&whole);
+        let json = serde_json::to_string(&StoredSchema::encode(&whole, &in_files)).unwrap();
         let stored: StoredSchema = serde_json::from_str(&json).unwrap();
-        assert_eq!(stored.decode().unwrap().as_ref(), &whole);
+        let (read, read_in_files) = stored.decode().unwrap();
+        assert_eq!(read, whole);
+        assert_eq!(read_in_files, in_files);
+    }
+    #[test]
+    fn manifests_that_name_no_columns_of_files_have_them_by_place() {
+        let fields = ["a", "A", "b"].map(|name| Field::new(name, DataType::Int32, true));
+        let twins = Arc::new(Schema::new(fields.to_vec()));
+        let mut stored = StoredSchema::encode(&twins, &file_schema(&twins));
+        assert!(stored.renames());
+        stored.columns.iter_mut().for_each(|column| column.in_files = None);
+        let (_, in_files) = stored.decode().unwrap();
+        let names: Vec<_> = in_files.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["c0", "c1", "c2"]);
     }
 }

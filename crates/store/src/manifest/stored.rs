@@ -10,6 +10,7 @@ use super::{
     SourceVersion,
 };
 use crate::ids::{ContentId, Fingerprint, Signature, Version};
+use crate::sealed::RENAMED_COLUMNS;
 use crate::sidefile::SideFile;
 use crate::statistics::ColumnStatistics;
 
@@ -90,7 +91,7 @@ impl StoredManifest {
             parents: manifest.parents.clone(),
             definition: manifest.definition.clone(),
             options: manifest.options.clone(),
-            schema: StoredSchema::encode(&manifest.schema),
+            schema: StoredSchema::encode(&manifest.schema, &manifest.file_schema),
             statistics: manifest.statistics.clone(),
             identity: StoredIdentity {
                 fingerprint: identity.fingerprint,
@@ -111,6 +112,12 @@ impl StoredManifest {
 
     pub(crate) const fn sources(&self) -> &StoredSources {
         &self.identity.sources
+    }
+
+    /// What a reader must know beyond the format.
+    pub(crate) fn features(&self) -> Vec<String> {
+        let renames = self.schema.renames().then(|| RENAMED_COLUMNS.to_owned());
+        renames.into_iter().collect()
     }
 
     /// The side files that it needs.
@@ -147,8 +154,10 @@ impl StoredManifest {
         files: Vec<DataFile>,
         sources: Vec<SourceVersion>,
     ) -> Result<Manifest, String> {
+        let (schema, file_schema) = self.schema.decode()?;
         Ok(Manifest {
-            schema: self.schema.decode()?,
+            schema,
+            file_schema,
             files,
             rows: self.rows,
             bytes: self.bytes,

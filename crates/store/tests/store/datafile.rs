@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use bytes::Bytes;
 use milepost_store::{
-    Checksum, DataFile, DataFileWriter, Error, StatValue, Store, UnitNumber, WriteTimes, stored_schema,
+    Checksum, DataFile, DataFileWriter, Error, StatValue, Store, UnitNumber, WriteTimes, file_schema,
 };
 use milepost_testkit::{Fault, Operation, Rule};
 use object_store::ObjectStoreExt;
@@ -167,7 +167,7 @@ async fn a_result_without_rows_is_a_whole_file_with_the_full_schema() {
 }
 
 #[tokio::test]
-async fn columns_of_one_name_are_stored_by_place() {
+async fn columns_of_one_name_get_names_of_their_own() {
     let (store, _) = faulty().await;
     let twins = Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, false),
@@ -178,14 +178,14 @@ async fn columns_of_one_name_are_stored_by_place() {
     let batch = RecordBatch::try_new(Arc::clone(&twins), columns).unwrap();
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
     let mut writer =
-        DataFileWriter::create(&attempt, UnitNumber(0), stored_schema(&twins), small_groups()).unwrap();
+        DataFileWriter::create(&attempt, UnitNumber(0), file_schema(&twins), small_groups()).unwrap();
     writer.write(&batch).await.unwrap();
     let file = writer.finish().await.unwrap();
     let bytes =
         store.object_store().get(&store.path_of(&name(), &file)).await.unwrap().bytes().await.unwrap();
     let metadata = metadata(&bytes);
     let columns = metadata.file_metadata().schema_descr().columns().iter();
-    assert_eq!(columns.map(|column| column.name().to_owned()).collect::<Vec<_>>(), ["c0", "c1"]);
+    assert_eq!(columns.map(|column| column.name().to_owned()).collect::<Vec<_>>(), ["id", "ID_2"]);
 }
 
 #[tokio::test]

@@ -113,6 +113,7 @@ pub fn manifest(signature: Signature, files: Vec<DataFile>) -> Manifest {
     let parts: Vec<_> = files.iter().map(|file| file.content).collect();
     let width = schema.fields().len();
     Manifest {
+        file_schema: Arc::clone(&schema),
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.size).sum(),
         statistics: statistics::merge(width, files.iter().map(|file| file.statistics.as_slice())),

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionMode};
-use milepost_store::{ContentHasher, DataFileWriter, Error, Store, UnitNumber, check_schema, stored_schema};
+use milepost_store::{ContentHasher, DataFileWriter, Error, Store, UnitNumber, check_schema, file_schema};
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -184,7 +184,7 @@ fn plain_sample(data_type: &DataType, nulls: bool) -> Option<ArrayRef> {
 /// Writes and reads back; says what went wrong.
 async fn round_trip(store: &Store, schema: &SchemaRef, batch: &RecordBatch) -> Result<(), String> {
     let attempt = store.begin(&name(), spec(signature("a"))).await.unwrap();
-    let stored = stored_schema(schema);
+    let stored = file_schema(schema);
     let properties = WriterProperties::builder().build();
     let mut writer = DataFileWriter::create(&attempt, UnitNumber(0), stored, properties)
         .map_err(|error| format!("create: {error}"))?;

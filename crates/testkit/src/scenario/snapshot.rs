@@ -190,6 +190,7 @@ fn manifest(signature: Signature, files: Vec<DataFile>, step: usize) -> Result<M
         .ok_or_else(|| Failure::Broken("parts of one schema make no content".to_owned()))?;
     let of_run = Origin { run: "run".to_owned(), step: step as u64, ..Origin::default() };
     Ok(Manifest {
+        file_schema: Arc::clone(&schema),
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.size).sum(),
         statistics: statistics::merge(1, files.iter().map(|file| file.statistics.as_slice())),
