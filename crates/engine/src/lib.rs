@@ -35,6 +35,7 @@ mod config;
 mod context;
 mod dataframe;
 mod error;
+mod heartbeat;
 pub mod identity;
 pub mod job;
 pub mod logical;

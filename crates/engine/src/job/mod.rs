@@ -53,7 +53,6 @@
 //! ```
 
 mod effect;
-mod heartbeat;
 mod plan;
 mod reads;
 mod report;

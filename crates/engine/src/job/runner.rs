@@ -10,7 +10,6 @@ use milepost_store::{
 };
 
 use super::effect::Effect;
-use super::heartbeat::Heartbeat;
 use super::plan::{Plan, Todo, refuse_repeated_sinks};
 use super::report::{JobReport, StepHost, StepPassed, StepReport};
 use super::script::{JobScript, JobStep};
@@ -52,6 +51,12 @@ pub enum JobStart {
     },
 }
 
+async fn beat(driver: Arc<Driver>) {
+    if let Err(error) = driver.heartbeat().await {
+        tracing::debug!(job = %driver.name(), %error, "a heartbeat was not written");
+    }
+}
+
 /// Drives one run of a job. Dropping it frees the job for others.
 #[derive(Debug)]
 pub struct JobRunner {
@@ -84,7 +89,7 @@ impl JobRunner {
             StartOutcome::Held { by, sign } => JobStart::Held { by, sign },
             StartOutcome::Driving(driver) => {
                 let driver: Arc<Driver> = Arc::from(driver);
-                let heartbeat = Heartbeat::of(&driver);
+                let heartbeat = Heartbeat::of(&driver, beat);
                 let left = given_up.and_then(|run| run.state.begun);
                 JobStart::Driving(Box::new(Self { driver, script, left, _heartbeat: heartbeat }))
             }

@@ -1,7 +1,8 @@
-//! Closes the attempt of a stage that does not reach its end.
+//! Shows that the attempt of a stage lives, and closes it if the stage does not reach its end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use milepost_store::{Attempt, AttemptId, AttemptRecord, AttemptSpec, CheckpointName, Owner, Store};
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::context::Milepost;
 use crate::error::store_error;
+use crate::heartbeat::Heartbeat;
 
 /// The attempts of this process whose stages run.
 static RUNNING: Mutex<BTreeSet<AttemptId>> = Mutex::new(BTreeSet::new());
@@ -31,6 +33,7 @@ pub(super) struct AttemptGuard {
     /// Whether its complete units are of use to others.
     pure: bool,
     attempt: Option<Arc<Attempt>>,
+    heartbeat: Option<Heartbeat>,
     milepost: Arc<Milepost>,
 }
 
@@ -59,7 +62,9 @@ impl AttemptGuard {
 
     fn new(attempt: Attempt, pure: bool, milepost: &Arc<Milepost>) -> Self {
         RUNNING.lock().insert(attempt.id());
-        Self { id: attempt.id(), pure, attempt: Some(Arc::new(attempt)), milepost: Arc::clone(milepost) }
+        let (id, attempt) = (attempt.id(), Arc::new(attempt));
+        let heartbeat = Some(Heartbeat::of(&attempt, beat));
+        Self { id, pure, attempt: Some(attempt), heartbeat, milepost: Arc::clone(milepost) }
     }
 
     pub(super) fn id(&self) -> AttemptId {
@@ -70,12 +75,19 @@ impl AttemptGuard {
         self.attempt.clone().ok_or_else(|| exec_datafusion_err!("the attempt has ended"))
     }
 
+    /// How long showing that it lives took so far.
+    pub(super) fn spent_beating(&self) -> Duration {
+        self.heartbeat.as_ref().map(Heartbeat::spent).unwrap_or_default()
+    }
+
     /// Leaves the attempt as it is: committed, or open, so that its complete units can be taken over.
-    pub(super) fn leave(mut self) {
+    pub(super) async fn leave(mut self) {
+        stop(self.heartbeat.take()).await;
         self.attempt = None;
     }
 
     pub(super) async fn abandon(mut self) {
+        stop(self.heartbeat.take()).await;
         if let Some(attempt) = self.attempt.take() {
             abandon(attempt).await;
         }
@@ -87,9 +99,28 @@ impl Drop for AttemptGuard {
         RUNNING.lock().remove(&self.id);
         // The next driver of a job goes on from the units of this one.
         let goes_on = self.pure && self.milepost.turn.goes_on;
-        if let Some(attempt) = self.attempt.take().filter(|_| !goes_on) {
-            self.milepost.clean_up(abandon(attempt));
+        if let Some(attempt) = self.attempt.take() {
+            let heartbeat = self.heartbeat.take();
+            self.milepost.clean_up(async move {
+                stop(heartbeat).await;
+                if !goes_on {
+                    abandon(attempt).await;
+                }
+            });
         }
+    }
+}
+
+/// A writer whose heartbeats fail only looks dead; adopting its units is safe all the same.
+async fn beat(attempt: Arc<Attempt>) {
+    if let Err(error) = attempt.heartbeat().await {
+        tracing::debug!("heartbeat of {}: {error}", attempt.name());
+    }
+}
+
+async fn stop(heartbeat: Option<Heartbeat>) {
+    if let Some(heartbeat) = heartbeat {
+        heartbeat.stop().await;
     }
 }
 

@@ -12,7 +12,6 @@ use milepost_store::{
 use super::guard::is_gone;
 use super::progress::StageCounters;
 use super::runner::Stage;
-use super::units::{HEARTBEAT, beating};
 use super::work::Work;
 use crate::config::OnConcurrent;
 use crate::error::store_error;
@@ -75,7 +74,6 @@ impl Stage<'_> {
         let owner = record.spec.owner.clone();
         let gone = is_gone(&record, self.milepost);
         let mut watch = AttemptWatch::new(&self.home.store, record, &self.owner());
-        let mut beat = tokio::time::interval(HEARTBEAT);
         loop {
             match watch.look().await.map_err(store_error)? {
                 Life::Ended(Ending::Committed(_)) => return Ok(true),
@@ -87,10 +85,7 @@ impl Stage<'_> {
                 let who = format!("process {} on {}, {complete} of {all} units", owner.pid, owner.host);
                 counters.waits_for(Some(who));
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                _ = beat.tick() => super::units::beat(attempt).await,
-            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -134,7 +129,7 @@ impl Stage<'_> {
         if dead.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let (sound, unsound) = beating(attempt, self.home.store.choose_sound_units(&self.name, dead)).await;
+        let (sound, unsound) = self.home.store.choose_sound_units(&self.name, dead).await;
         for UnsoundUnit { unit, error, .. } in unsound {
             self.milepost.notify(format!("{}: unit {unit} is computed again: {error}", self.name));
         }

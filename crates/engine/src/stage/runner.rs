@@ -124,7 +124,7 @@ impl Stage<'_> {
             };
             match attempted {
                 Ok(report) if report.written == Written::Here && report.snapshot.attempt == guard.id() => {
-                    guard.leave();
+                    guard.leave().await;
                     Ok(report)
                 }
                 Ok(report) => {
@@ -134,7 +134,7 @@ impl Stage<'_> {
                 }
                 // What is complete is not computed again by the next try, unless it turned out to be damaged.
                 Err(error) if adoptable && counters.units_done() > 0 && !is_of_units(&error) => {
-                    guard.leave();
+                    guard.leave().await;
                     Err(error)
                 }
                 Err(error) => {
@@ -207,6 +207,7 @@ impl Stage<'_> {
             match self.commit(&attempt, &schema, work, &receipts, counters).await? {
                 Committed::Snapshot(snapshot, written) => {
                     let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted as u64 };
+                    counters.took(|times| times.receipts += guard.spent_beating());
                     return Ok(StageReport { snapshot, written, plan, units, times: counters.times() });
                 }
                 Committed::WithoutUnitsOf(closed) => {

@@ -24,29 +24,6 @@ use crate::config::MilepostConfig;
 use crate::context::Milepost;
 use crate::error::store_error;
 
-/// How often a living attempt says that it lives.
-pub(super) const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// Says that the attempt's owner lives. Where that fails, this writer only looks dead; adopting its units is safe all the
-/// same.
-pub(super) async fn beat(attempt: &Attempt) {
-    if let Err(error) = attempt.heartbeat().await {
-        tracing::debug!("heartbeat of {}: {error}", attempt.name());
-    }
-}
-
-/// Waits for `work` while the attempt says that it lives.
-pub(super) async fn beating<T>(attempt: &Attempt, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    let mut heartbeat = tokio::time::interval(HEARTBEAT);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            _ = heartbeat.tick() => beat(attempt).await,
-        }
-    }
-}
-
 /// What all units of one attempt share.
 pub(super) struct Units<'a> {
     pub(super) attempt: &'a Arc<Attempt>,
@@ -129,27 +106,15 @@ impl Units<'_> {
                 waiting.push(partition);
             }
         }
-        let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             while running.len() < batch.side_by_side.max(1)
                 && let Some(partition) = waiting.pop()
             {
                 running.start(self.unit(batch, partition, &writer)?);
             }
-            tokio::select! {
-                finished = running.next() => match finished {
-                    Some(receipt) => {
-                        let receipt = receipt?;
-                        receipts.insert(receipt.unit, receipt);
-                    }
-                    None => break,
-                },
-                _ = heartbeat.tick() => {
-                    let began = Instant::now();
-                    beat(self.attempt).await;
-                    self.counters.took(|times| times.receipts += began.elapsed());
-                }
-            }
+            let Some(receipt) = running.next().await else { break };
+            let receipt = receipt?;
+            receipts.insert(receipt.unit, receipt);
         }
         Ok(receipts.into_values().collect())
     }
