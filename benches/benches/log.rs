@@ -34,6 +34,8 @@ fn step(index: u64) -> StepRecord {
         kind: StepKind::Checkpoint,
         outcome: StepOutcome::Written,
         checkpoint: None,
+        snapshots: vec![],
+        reads: vec![],
         rows: Some(index),
         elapsed_ms: 5,
         times: None,

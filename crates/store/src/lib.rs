@@ -93,7 +93,7 @@ pub use owner::Owner;
 pub use probe::PROBE_WRITERS;
 pub use receipt::Receipt;
 pub use sealed::{FEATURES, FORMAT};
-pub use secret::{holds_password, redact, redact_url};
+pub use secret::{holds_password, is_secret_name, redact, redact_option, redact_url};
 pub use sidefile::{MAX_INLINE, SideFile};
 pub use snapshot::Snapshot;
 pub use statistics::{ColumnStatistics, StatValue, StatisticsBuilder};

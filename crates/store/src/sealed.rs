@@ -14,10 +14,13 @@ use crate::ids::Checksum;
 pub const FORMAT: u32 = 1;
 
 /// Features beyond [`FORMAT`] that this program understands.
-pub const FEATURES: &[&str] = &[RENAMED_COLUMNS];
+pub const FEATURES: &[&str] = &[RENAMED_COLUMNS, EDITED_JOBS];
 
 /// A manifest in which some columns say by which other name files have them.
 pub(crate) const RENAMED_COLUMNS: &str = "renamed-columns";
+
+/// An entry of a job that takes earlier ones of its run back.
+pub(crate) const EDITED_JOBS: &str = "edited-jobs";
 
 const SEAL_START: &str = ",\n  \"checksum\": \"";
 const SEAL_END: &str = "\"\n}\n";

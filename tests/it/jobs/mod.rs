@@ -1,5 +1,6 @@
 //! Jobs: what a driver makes of what the drivers before it have done.
 
+mod editions;
 mod edits;
 mod once;
 mod replays;

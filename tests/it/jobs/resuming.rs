@@ -59,7 +59,7 @@ async fn a_jobs_log_holds_no_text_of_its_script() {
         assert!(!text.contains("hunter2"), "{text}");
         entries += 1;
     }
-    assert_eq!(entries, 3);
+    assert_eq!(entries, 5);
 }
 
 #[tokio::test]
@@ -100,8 +100,8 @@ async fn a_driver_that_was_taken_over_records_and_writes_nothing_more() {
     let mut awake = Host::new(Death::Never);
     let error = first.run(&sleeping, &mut awake).await.unwrap_err();
     assert!(matches!(error, Error::JobFenced { .. }), "{error}");
-    // It ran the step that it was in. That step had been committed, and is committed once.
-    assert_eq!((awake.ran.as_slice(), awake.passed().as_str()), (&[1][..], ""));
+    // It cannot begin its step, which had been committed, and is committed once.
+    assert_eq!((awake.ran.as_slice(), awake.passed().as_str()), (&[][..], ""));
     assert!(!out.exists(), "no sink runs in a fenced driver");
     assert!(matches!(first.stop("late").await, Err(Error::JobFenced { .. })));
     assert_eq!(number(&session, "SELECT n FROM a").await, 2);
@@ -160,6 +160,41 @@ async fn a_stage_that_was_stopped_goes_on_from_its_units() {
     let (host, session) = through(dir.path(), &text).await;
     assert_eq!((host.passed().as_str(), host.outcomes()[2]), ("pprr", StepOutcome::Resumed));
     assert_eq!(number(&session, "SELECT count(DISTINCT n) FROM c").await, 20_000 - 2_857);
+    assert!(host.passed[2].saved_ms > 0, "what the units took: {:?}", host.passed);
+    saved_is_the_same_everywhere(&host, &session).await;
+}
+
+/// What a job's host hears is what its log tells, step by step and altogether.
+async fn saved_is_the_same_everywhere(host: &Host, session: &milepost::Session) {
+    for step in &host.passed {
+        let of_step = "SELECT saved_ms FROM milepost.steps WHERE step";
+        let told = number(session, &format!("{of_step} = {}", step.number)).await;
+        assert_eq!(u64::try_from(told).unwrap(), step.saved_ms, "{step:?}");
+    }
+    let all: u64 = host.passed.iter().map(|step| step.saved_ms).sum();
+    let told = number(session, "SELECT saved_ms FROM milepost.jobs").await;
+    assert_eq!(u64::try_from(told).unwrap(), all);
+}
+
+/// Finished steps are not run again: what they took is what the next start saves. What is done again for the session saves nothing.
+#[tokio::test]
+async fn what_skipped_steps_took_is_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CREATE TABLE t AS SELECT value AS n FROM generate_series(1, 300000);
+                CHECKPOINT a AS SELECT n, md5(CAST(n AS VARCHAR)) AS h FROM t; SELECT 3; SELECT count(*) FROM a";
+    let (first, session, _) = process(dir.path(), text, Death::Failing(3)).await;
+    let took = first.passed[1].elapsed_ms;
+    assert!(took > 0 && first.passed.iter().all(|step| step.saved_ms == 0), "{:?}", first.passed);
+    assert_eq!(number(&session, "SELECT saved_ms FROM milepost.jobs").await, 0);
+    let second = dies(dir.path(), text, Death::Before(4)).await;
+    assert_eq!((second.passed().as_str(), second.passed[1].saved_ms), ("psr", took));
+    let skipped = second.passed[2].elapsed_ms;
+    let (third, session) = through(dir.path(), text).await;
+    let saved: Vec<u64> = third.passed.iter().map(|step| step.saved_ms).collect();
+    assert_eq!((third.passed().as_str(), saved), ("pssr", vec![0, took, skipped, 0]));
+    saved_is_the_same_everywhere(&third, &session).await;
+    let elapsed = number(&session, "SELECT elapsed_ms FROM milepost.steps WHERE step = 2").await;
+    assert_eq!(u64::try_from(elapsed).unwrap(), took, "what it took once it took");
 }
 
 /// The sign of life goes on while a step runs, and ends with the driver.
@@ -227,7 +262,8 @@ async fn what_the_script_dropped_does_not_come_back() {
                 DROP CHECKPOINT inside; SELECT 1; SELECT v FROM t";
     dies(dir.path(), text, Death::Before(4)).await;
     let (host, session) = through(dir.path(), text).await;
-    assert_eq!(host.passed(), "pprrr");
+    assert_eq!(host.passed(), "ppsrr");
+    assert_eq!(number(&session, "SELECT v FROM t").await, 5);
     assert_eq!(number(&session, "SELECT count(*) FROM milepost.checkpoints").await, 0);
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::Field;
 use datafusion::common::Result;
-use milepost_store::{Error as StoreError, FinishedStep, JobName, JobRun, RunStatus, StepTimes};
+use milepost_store::{Epoch, Error as StoreError, FinishedStep, JobName, JobRun, RunStatus, StepTimes};
 
 use super::system::{number, text, time};
 use crate::columns::{moments, numbers, strings, texts, times};
 use crate::context::Milepost;
 use crate::error::store_error;
+use crate::job::saved_ms;
 
 /// A run, and whether it is its job's last.
 type Run = (JobName, JobRun, bool);
@@ -78,8 +79,8 @@ pub(super) fn run_rows(jobs: &Jobs) -> Vec<ArrayRef> {
     let unreadable = || jobs.unreadable.iter();
     let (zero, nothing) = (|| unreadable().map(|_| 0), || unreadable().map(|_| None));
     let never = || unreadable().map(|_| None);
-    let sum = |of: fn(&FinishedStep) -> u64| {
-        numbers(all().map(move |run| run.steps.iter().map(of).sum()).chain(zero()))
+    let sum = |of: fn(&JobRun, &FinishedStep) -> u64| {
+        numbers(all().map(move |run| run.steps.iter().map(|done| of(run, done)).sum()).chain(zero()))
     };
     let names = jobs.runs.iter().map(|(job, ..)| job).chain(unreadable().map(|(job, _)| job));
     let states = jobs.runs.iter().map(|(_, run, last)| status(run.status, *last));
@@ -96,8 +97,8 @@ pub(super) fn run_rows(jobs: &Jobs) -> Vec<ArrayRef> {
         texts(last().map(|driver| driver.map(|driver| driver.owner.host.clone())).chain(nothing())),
         numbers(last().map(|driver| driver.map_or(0, |driver| u64::from(driver.owner.pid))).chain(zero())),
         numbers(all().map(|run| run.steps.len() as u64).chain(zero())),
-        sum(|done| done.step.elapsed_ms),
-        sum(|done| done.step.saved_ms),
+        sum(|_, done| done.step.elapsed_ms),
+        sum(|run, done| saved_ms(done, last_epoch(run))),
         texts(errors.chain(unreadable().map(|(_, error)| Some(error.to_string())))),
     ]
 }
@@ -125,7 +126,7 @@ pub(super) fn step_rows(jobs: &Jobs, milepost: &Milepost) -> Vec<ArrayRef> {
         ),
         Arc::new(steps().map(|step| step.rows).collect::<UInt64Array>()),
         numbers(steps().map(|step| step.elapsed_ms)),
-        numbers(steps().map(|step| step.saved_ms)),
+        numbers(all().map(|(_, run, done)| saved_ms(done, last_epoch(run)))),
         times(all().map(|(.., done)| done.written_ms)),
         numbers(all().map(|(.., done)| done.epoch.0)),
         spent(|times| times.compute_ms),
@@ -134,6 +135,11 @@ pub(super) fn step_rows(jobs: &Jobs, milepost: &Milepost) -> Vec<ArrayRef> {
         spent(|times| times.sync_ms),
         spent(|times| times.commit_ms),
     ]
+}
+
+/// The turn of the run's last driver, which had what all others had finished.
+fn last_epoch(run: &JobRun) -> Epoch {
+    run.drivers.last().map(|driver| driver.epoch).unwrap_or_default()
 }
 
 /// A run that nobody ended and that is not the last was given up for a new one.

@@ -12,5 +12,5 @@ mod schema;
 mod system;
 mod wrap;
 
-pub(crate) use schema::{refuse_misuse, refuse_taken, snapshot_as_of};
+pub(crate) use schema::{refuse_misuse, refuse_taken, snapshot_as_of, snapshot_to_refresh};
 pub(crate) use wrap::CheckpointCatalogs;

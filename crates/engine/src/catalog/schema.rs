@@ -61,12 +61,30 @@ pub(crate) async fn snapshot_as_of(
     name: &CheckpointName,
     as_of: &AsOf,
 ) -> Result<Option<Snapshot>> {
+    let live = milepost.store().live(name).await.map_err(store_error)?;
+    snapshot_that(milepost, name, as_of.among(&live)).await
+}
+
+/// The version of a checkpoint that a REFRESH in a job begins from; `None` if there is none.
+///
+/// # Errors
+/// As [`snapshot_as_of`].
+pub(crate) async fn snapshot_to_refresh(
+    milepost: &Milepost,
+    name: &CheckpointName,
+    as_of: &AsOf,
+) -> Result<Option<Snapshot>> {
+    let live = milepost.store().live(name).await.map_err(store_error)?;
+    snapshot_that(milepost, name, as_of.to_refresh(&live)).await
+}
+
+async fn snapshot_that(milepost: &Milepost, name: &CheckpointName, stood: Stood) -> Result<Option<Snapshot>> {
     let store = milepost.store();
-    let live = store.live(name).await.map_err(store_error)?;
     let gone = || Error::JobVersionGone { name: name.to_string() };
-    match as_of.among(&live) {
+    match stood {
         Stood::For(version) => {
             let found = store.snapshot(name, version).await.map_err(store_error)?;
+            milepost.turn.note_read(name, version);
             found.map(Some).ok_or_else(|| gone().into())
         }
         Stood::ForNothing => Ok(None),

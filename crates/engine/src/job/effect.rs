@@ -6,8 +6,8 @@ use datafusion::datasource::MemTable;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{
-    FromTable, ObjectName, ObjectType, SetExpr, Statement as SqlStatement, TableFactor, TableObject,
-    TableWithJoins,
+    FromTable, Ident, ObjectName, ObjectNamePart, ObjectType, SetExpr, Statement as SqlStatement,
+    TableFactor, TableObject, TableWithJoins,
 };
 use milepost_store::{CheckpointName, StepKind, Version};
 
@@ -110,11 +110,12 @@ fn of_sql(statement: &SqlStatement, prepared: &mut Prepared) -> Effect {
         S::Explain { analyze: true, statement, .. } => of_sql(statement, prepared),
         S::Prepare { name, statement, .. } => {
             let effect = of_sql(statement, prepared);
-            prepared.insert(name.value.to_ascii_lowercase(), effect);
+            prepared.insert(prepared_name(name), effect);
             Effect::Always(StepKind::State)
         }
         S::Execute { name: Some(name), .. } => {
-            let known = prepared.get(&name.to_string().replace('"', "").to_ascii_lowercase());
+            let name = name.0.iter().filter_map(ObjectNamePart::as_ident).map(prepared_name);
+            let known = prepared.get(&name.collect::<Vec<_>>().join("."));
             known.cloned().unwrap_or(Effect::Always(StepKind::OtherEffect))
         }
         statement if shows(statement) => Effect::Always(StepKind::Query),
@@ -124,6 +125,11 @@ fn of_sql(statement: &SqlStatement, prepared: &mut Prepared) -> Effect {
             None => Effect::Always(StepKind::OtherEffect),
         },
     }
+}
+
+/// The name of a prepared statement: in lower case, unless it is quoted.
+fn prepared_name(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
 }
 
 fn shows(statement: &SqlStatement) -> bool {
@@ -280,6 +286,7 @@ mod tests {
             "EXPLAIN ANALYZE INSERT INTO t VALUES (1)",
             "EXPLAIN ANALYZE COPY t TO 'x.csv'",
             "PREPARE p AS INSERT INTO t VALUES ($1); EXECUTE p(1)",
+            "PREPARE \"P\" AS INSERT INTO t VALUES (1); PREPARE p AS SELECT 1; EXECUTE \"P\"",
         ] {
             assert_eq!(kind(sql), StepKind::Sink, "{sql}");
         }

@@ -62,7 +62,8 @@ mod turn;
 mod variables;
 
 pub use milepost_store::{Epoch, Holder, JobName, RunId, Sign, SnapshotRef, StepKind, StepOutcome};
-pub(crate) use reads::{AsOf, Stood};
+pub(crate) use reads::{Again, AsOf, Stood};
+pub(crate) use report::saved_ms;
 pub use report::{JobReport, StepHost, StepPassed, StepReport};
 pub use runner::{JobOptions, JobRunner, JobStart};
 pub use script::{JobScript, JobStep};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use milepost_store::{
-    BegunStep, CheckpointName, FinishedStep, SnapshotRef, StepKind, StepOutcome, StepRecord, Store, Version,
+    BegunStep, CheckpointName, Digest, Driver, Epoch, JobRun, SnapshotRef, StepKind, StepOutcome, StepRecord,
+    Store, Version,
 };
 
 use super::effect::keeps_names;
@@ -21,7 +22,7 @@ const LOOKS: usize = 32;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Todo {
     /// Nothing: it is finished.
-    Skip(StepRecord),
+    Skip(Box<StepRecord>),
     /// It is done again, because it changes the session alone. It was recorded before.
     Replay,
     /// It is run.
@@ -34,10 +35,16 @@ pub(super) struct Plan {
     pub(super) todo: Vec<Todo>,
     /// How many steps are finished, those among them that are run again included.
     pub(super) finished: u64,
+    /// The first step whose text is another one than the run has recorded.
+    pub(super) edited: Option<u64>,
     /// The snapshots that finished steps made or found.
-    snapshots: BTreeMap<u64, SnapshotRef>,
-    /// The version on top of what a step made, which a text made that is gone.
+    snapshots: BTreeMap<u64, Vec<SnapshotRef>>,
+    /// What names stood for in finished steps.
+    reads: BTreeMap<u64, Vec<SnapshotRef>>,
+    /// The version on top of what a step made, which a text made that is gone; the step's own is gone too.
     over: BTreeMap<u64, Version>,
+    /// The versions on top of what a step made, which texts made that are gone: they are dropped.
+    undone: BTreeMap<u64, Vec<SnapshotRef>>,
     /// What steps that were done again have written anew: checkpoints inside of their queries.
     brought_back: BTreeSet<CheckpointName>,
     /// What tells the steps apart in the origins of what they commit.
@@ -45,8 +52,20 @@ pub(super) struct Plan {
     run: String,
 }
 
-/// The newest live version of each checkpoint that has one.
-type Newest = BTreeMap<CheckpointName, Stands>;
+/// The live versions of each checkpoint that has some, oldest first.
+type Live = BTreeMap<CheckpointName, Vec<Stands>>;
+
+/// What the drivers before this one have left.
+#[derive(Debug, Clone, Copy)]
+struct Left<'a> {
+    run: &'a str,
+    /// What they have recorded.
+    before: Option<&'a JobRun>,
+    /// The step that the last of them began and did not finish.
+    begun: Option<&'a BegunStep>,
+    /// The epoch of this driver: the edition of what was edited since.
+    epoch: Epoch,
+}
 
 /// A live version.
 #[derive(Debug, Clone, Copy)]
@@ -56,85 +75,92 @@ struct Stands {
 }
 
 impl Plan {
-    /// Looks which checkpoints of finished steps are still there, and decides. `begun` was begun, and perhaps done.
+    /// Looks which checkpoints of finished steps are still there, and decides.
     ///
     /// # Errors
     /// [`Error::JobEdited`]; a log that cannot be read.
-    pub(super) async fn of(
-        store: &Store,
-        script: &JobScript,
-        finished: &[FinishedStep],
-        begun: Option<&BegunStep>,
-        run: &str,
-    ) -> Result<Self, Error> {
-        let made = finished.iter().filter_map(|done| done.step.checkpoint.as_ref());
+    pub(super) async fn of(store: &Store, script: &JobScript, driver: &Driver) -> Result<Self, Error> {
+        let run = driver.run().to_string();
+        let (before, begun, epoch) = (driver.before(), driver.interrupted(), driver.epoch());
+        let left = Left { run: &run, before, begun, epoch };
+        let made =
+            left.before.iter().flat_map(|run| &run.steps).filter_map(|done| done.step.checkpoint.as_ref());
         let names: BTreeSet<_> = made.map(|made| made.checkpoint.clone()).collect();
-        let texts = texts(script);
-        let newest = futures::stream::iter(names).map(|name| async {
+        let (texts, run) = (texts(script, &left), left.run);
+        let live = futures::stream::iter(names).map(|name| async {
             let live = store.live(&name).await?;
             let stands = live
-                .last()
-                .map(|newest| Stands { version: newest.version, by: maker(run, &texts, &newest.origin) });
-            Ok::<_, milepost_store::Error>(stands.map(|stands| (name, stands)))
+                .iter()
+                .map(|live| Stands { version: live.version, by: maker(run, &texts, &live.origin) });
+            Ok::<_, milepost_store::Error>((name, stands.collect()))
         });
-        let newest: Vec<_> = newest.buffered(LOOKS).try_collect().await?;
-        Self::decide(script, finished, begun, &newest.into_iter().flatten().collect(), run)
+        let live: Live = live.buffered(LOOKS).try_collect().await?;
+        Self::decide(script, &left, &live)
     }
 
-    fn decide(
-        script: &JobScript,
-        finished: &[FinishedStep],
-        begun: Option<&BegunStep>,
-        newest: &Newest,
-        run: &str,
-    ) -> Result<Self, Error> {
+    fn decide(script: &JobScript, left: &Left<'_>, live: &Live) -> Result<Self, Error> {
         let steps = script.steps();
-        let done = done_already(steps, finished);
-        refuse_repeated_sinks(script, finished, done.len())?;
+        let done = done_already(steps, left.before);
+        refuse_repeated_sinks(script, left.before.map_or(&[], |run| &run.sinks), &done)?;
         let mut todo = vec![Todo::Run; steps.len()];
         for (todo, record) in todo.iter_mut().zip(&done) {
             *todo = match record.kind {
                 StepKind::State => Todo::Replay,
-                _ => Todo::Skip((*record).clone()),
+                _ => Todo::Skip(Box::new((*record).clone())),
             };
         }
         // A drop that was begun may have dropped.
-        let begun = steps.get(done.len()).filter(|step| begun.is_some_and(|b| b.identity == step.identity));
+        let begun =
+            steps.get(done.len()).filter(|step| left.begun.is_some_and(|b| b.identity == step.identity));
         let reached = done.len() + usize::from(begun.is_some());
         // What is made again may need what was made before it.
-        let (mut over, mut made_later) = (BTreeMap::new(), BTreeSet::new());
+        let (mut over, mut undone, mut made_later) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for (at, record) in done.iter().enumerate().rev().filter(|(_, r)| r.kind == StepKind::Checkpoint) {
             let Some(made) = &record.checkpoint else { continue };
-            let stands = newest.get(&made.checkpoint);
+            let stands = live.get(&made.checkpoint).map_or(&[][..], Vec::as_slice);
             let is_last = made_later.insert(&made.checkpoint);
-            match stands {
-                Some(stands) if stands.by == Maker::Gone && stands.version != made.version => {
-                    // Only the last one has to come on top.
-                    let again = is_last && make_again(&mut todo, &steps[..reached], at, record);
-                    over.extend(again.then_some((record.index, stands.version)));
+            match stands.last() {
+                // Only the last one has to be the newest again.
+                Some(newest) if newest.by == Maker::Gone && newest.version != made.version => {
+                    if is_last && stands.iter().any(|live| live.version == made.version) {
+                        undone.insert(record.index, on_top(&made.checkpoint, stands));
+                    } else if is_last && make_again(&mut todo, &steps[..reached], at, record) {
+                        over.insert(record.index, newest.version);
+                    }
                 }
-                Some(stands) if holds(stands, made, record.index) => {}
+                Some(newest) if holds(newest, made, record.index) => {
+                    // Made again by a driver that died before it came to drop it again.
+                    let dropped = (at + 1..reached).find(|later| steps[*later].drops(made));
+                    if let Some(dropped) = dropped.filter(|_| newest.version == made.version) {
+                        todo[dropped] = Todo::Run;
+                    }
+                }
                 _ => _ = make_again(&mut todo, &steps[..reached], at, record),
             }
         }
-        let snapshots = done.iter().filter_map(|record| Some((record.index, record.checkpoint.clone()?)));
         Ok(Self {
             todo,
             finished: done.len() as u64,
-            snapshots: snapshots.collect(),
+            edited: is_edited(steps, left.before).then_some(done.len() as u64),
+            snapshots: done.iter().map(|record| (record.index, snapshots_of(record))).collect(),
+            reads: done.iter().map(|record| (record.index, record.reads.clone())).collect(),
             over,
+            undone,
             brought_back: BTreeSet::new(),
-            texts: texts(script),
-            run: run.to_string(),
+            texts: texts(script, left),
+            run: left.run.to_string(),
         })
     }
 
     /// Notes the snapshot of a step that was run now.
     pub(super) fn ran(&mut self, record: &StepRecord) {
-        self.snapshots.remove(&record.index);
-        if let Some(snapshot) = &record.checkpoint {
-            self.snapshots.insert(record.index, snapshot.clone());
-        }
+        self.snapshots.insert(record.index, snapshots_of(record));
+        self.reads.insert(record.index, record.reads.clone());
+    }
+
+    /// What is to be dropped before a step: texts that are gone have put it on top of what the step made.
+    pub(super) fn undone(&self, step: &JobStep) -> &[SnapshotRef] {
+        self.undone.get(&step.index).map_or(&[], Vec::as_slice)
     }
 
     /// Notes the snapshots of a step that was done again for the session.
@@ -146,28 +172,47 @@ impl Plan {
     /// Whether a finished step has dropped what a step before it has written anew since, and no later step made it.
     pub(super) fn brought_back(&self, step: &JobStep) -> bool {
         let made_later = |name: &CheckpointName| {
-            self.snapshots.range(step.index..).any(|(_, made)| made.checkpoint == *name)
+            self.snapshots.range(step.index..).flat_map(|(_, made)| made).any(|made| made.checkpoint == *name)
         };
         step.drops_all_of().is_some_and(|name| self.brought_back.contains(name) && !made_later(name))
     }
 
+    /// The checkpoints that finished steps after this one have made, found or dropped.
+    fn covered(&self, steps: &[JobStep], step: &JobStep) -> BTreeSet<CheckpointName> {
+        let made = self.snapshots.range(step.index + 1..).flat_map(|(_, made)| made);
+        let is_finished = |later: &&JobStep| later.index > step.index && later.index < self.finished;
+        let dropped = steps.iter().filter(is_finished).filter_map(JobStep::drops_all_of);
+        made.map(|made| made.checkpoint.clone()).chain(dropped.cloned()).collect()
+    }
+
     /// Which versions names stand for in a step. Where it is done again, later steps may have made newer ones, which it must not
     /// see.
-    pub(super) fn reads(&self, script: &JobScript, step: &JobStep) -> Reads {
+    pub(super) fn reads<'s>(&'s self, script: &JobScript, step: &JobStep) -> Reads {
         let steps = script.steps();
         let drops: Vec<&JobStep> = steps[..steps.len().min(step.index as usize)]
             .iter()
             .filter(|step| step.drops_checkpoints())
             .collect();
-        let is_dropped = |(at, made): &(&u64, &SnapshotRef)| {
-            drops.iter().any(|drop| drop.index > **at && drop.drops(made))
-        };
-        let made = self.snapshots.range(..step.index).filter(|made| !is_dropped(made));
-        let made = made.map(|(at, snapshot)| (snapshot.checkpoint.clone(), (*at, snapshot.version)));
+        let is_dropped =
+            |(at, made): &(u64, &SnapshotRef)| drops.iter().any(|drop| drop.index > *at && drop.drops(made));
+        let of = |(at, made): (&'s u64, &'s Vec<SnapshotRef>)| made.iter().map(move |made| (*at, made));
+        let made = self.snapshots.range(..step.index).flat_map(of).filter(|made| !is_dropped(made));
+        let made = made.map(|(at, snapshot)| (snapshot.checkpoint.clone(), (at, snapshot.version)));
         let again = step.index < self.finished;
-        let later = self.snapshots.range(step.index..).rev().filter(|_| again);
+        let later = self.snapshots.range(step.index..).rev().filter(|_| again).flat_map(of);
         let later = later.map(|(_, snapshot)| (snapshot.checkpoint.clone(), snapshot.version));
+        let own = |of: &'s BTreeMap<u64, Vec<SnapshotRef>>| {
+            of.get(&step.index).filter(|_| again).into_iter().flatten()
+        };
+        let read = own(&self.reads).map(|read| (read.checkpoint.clone(), read.version));
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for snapshot in own(&self.snapshots) {
+            found.entry(snapshot.checkpoint.clone()).or_default().push(snapshot.version);
+        }
         Reads {
+            read: read.collect(),
+            found,
+            covered: self.covered(steps, step),
             run: self.run.clone(),
             step: step.index,
             texts: Arc::clone(&self.texts),
@@ -181,31 +226,68 @@ impl Plan {
     }
 }
 
-fn texts(script: &JobScript) -> Arc<[String]> {
-    script.steps().iter().map(|step| text_of(step.identity)).collect()
+fn texts(script: &JobScript, left: &Left<'_>) -> Arc<[String]> {
+    let same = done_already(script.steps(), left.before).len() as u64;
+    let is_edited = is_edited(script.steps(), left.before);
+    let edition = |step: &JobStep| {
+        if is_edited && step.index >= same {
+            return Some(left.epoch);
+        }
+        left.before.and_then(|run| run.edition(step.index))
+    };
+    script.steps().iter().map(|step| text_of(step.identity, edition(step))).collect()
+}
+
+/// Whether the run has recorded some step under another text than the script has.
+fn is_edited(steps: &[JobStep], before: Option<&JobRun>) -> bool {
+    let differs = |index: u64, identity: Digest| {
+        let step = usize::try_from(index).ok().and_then(|index| steps.get(index));
+        step.is_none_or(|step| step.identity != identity)
+    };
+    before.is_some_and(|run| {
+        run.steps.iter().any(|done| differs(done.step.index, done.step.identity))
+            || run.begun.iter().any(|(index, identity)| differs(*index, *identity))
+    })
+}
+
+/// What a step made or found. Records of earlier programs name the last one alone.
+fn snapshots_of(record: &StepRecord) -> Vec<SnapshotRef> {
+    if record.snapshots.is_empty() {
+        record.checkpoint.iter().cloned().collect()
+    } else {
+        record.snapshots.clone()
+    }
+}
+
+/// The versions that texts made that are gone, as far as none of others is on top of them.
+fn on_top(name: &CheckpointName, live: &[Stands]) -> Vec<SnapshotRef> {
+    let gone = live.iter().rev().take_while(|live| live.by == Maker::Gone);
+    gone.map(|live| SnapshotRef { checkpoint: name.clone(), version: live.version }).collect()
 }
 
 /// The records of the script's first steps, up to the first one that is not finished or was edited.
-fn done_already<'a>(steps: &[JobStep], finished: &'a [FinishedStep]) -> Vec<&'a StepRecord> {
+fn done_already<'a>(steps: &[JobStep], before: Option<&'a JobRun>) -> Vec<&'a StepRecord> {
     let records: BTreeMap<u64, &StepRecord> =
-        finished.iter().map(|done| (done.step.index, &done.step)).collect();
+        before.iter().flat_map(|run| &run.steps).map(|done| (done.step.index, &done.step)).collect();
     let record = |step: &JobStep| records.get(&step.index).copied();
     steps.iter().map_while(|step| record(step).filter(|record| record.identity == step.identity)).collect()
 }
 
 /// Where an edit would repeat a finished COPY or INSERT, nothing may run. The log has no statement by itself, only with all
 /// before it, so that any COPY or INSERT from the edit on may be the finished one; where there is none, none is repeated.
+///
+/// `finished` are those that the run has finished under any of its texts, and `done` the finished steps that the script still has.
 pub(super) fn refuse_repeated_sinks(
     script: &JobScript,
-    finished: &[FinishedStep],
-    same: usize,
+    finished: &[StepRecord],
+    done: &[&StepRecord],
 ) -> Result<(), Error> {
-    let Some(edited) = script.steps().get(same) else { return Ok(()) };
+    let Some(edited) = script.steps().get(done.len()) else { return Ok(()) };
+    let is_kept = |sink: &StepRecord| done.iter().any(|done| done.identity == sink.identity);
     let sink = finished
         .iter()
-        .map(|done| &done.step)
-        .find(|record| record.kind == StepKind::Sink && record.index >= edited.index)
-        .filter(|_| script.steps()[same..].iter().any(|step| step.kind() == StepKind::Sink));
+        .find(|sink| !is_kept(sink))
+        .filter(|_| script.steps()[done.len()..].iter().any(|step| step.kind() == StepKind::Sink));
     match sink {
         Some(sink) => Err(Error::JobEdited {
             edited: edited.number(),
@@ -246,7 +328,7 @@ fn make_again(todo: &mut [Todo], reached: &[JobStep], at: usize, record: &StepRe
 #[cfg(test)]
 mod tests {
     use datafusion::config::ConfigOptions;
-    use milepost_store::{Digest, Epoch, LiveVersion, Origin};
+    use milepost_store::{FinishedStep, LiveVersion, Origin, RunId, RunStatus};
 
     use super::*;
     use crate::job::reads::Stood;
@@ -261,7 +343,7 @@ mod tests {
     }
 
     /// The first `count` steps of a script as a log has them; each CHECKPOINT wrote the next version of its name.
-    fn finished(script: &JobScript, count: usize) -> Vec<FinishedStep> {
+    fn finished(script: &JobScript, count: usize) -> JobRun {
         let mut versions: BTreeMap<CheckpointName, u64> = BTreeMap::new();
         let record = |step: &JobStep| {
             let checkpoint = step.what().strip_prefix("CHECKPOINT ").map(|made| {
@@ -276,25 +358,52 @@ mod tests {
                 kind: step.kind(),
                 outcome,
                 checkpoint,
+                snapshots: vec![],
+                reads: vec![],
                 rows: None,
                 elapsed_ms: 5,
                 saved_ms: 0,
                 times: None,
             }
         };
-        let records = script.steps().iter().take(count).map(record);
-        records.map(|step| FinishedStep { step, epoch: Epoch(1), written_ms: 0 }).collect()
+        let records: Vec<StepRecord> = script.steps().iter().take(count).map(record).collect();
+        let steps = records.iter().cloned().map(|step| FinishedStep { step, epoch: Epoch(1), written_ms: 0 });
+        JobRun {
+            run: RunId(ulid::Ulid::nil()),
+            now_ms: 0,
+            status: RunStatus::Failed,
+            drivers: vec![],
+            steps: steps.collect(),
+            begun: BTreeMap::new(),
+            sinks: records.into_iter().filter(|step| step.kind == StepKind::Sink).collect(),
+            editions: BTreeMap::new(),
+            ended_ms: None,
+            error: None,
+        }
     }
 
-    fn newest(versions: &[(&str, u64)]) -> Newest {
-        let stands = |version| Stands { version: Version(version), by: Maker::Others };
-        versions.iter().map(|(n, version)| (name(n), stands(*version))).collect()
+    /// What a driver in its second epoch decides.
+    fn decide(
+        script: &JobScript,
+        before: &JobRun,
+        begun: Option<&BegunStep>,
+        live: &Live,
+    ) -> Result<Plan, Error> {
+        Plan::decide(script, &Left { run: "run", before: Some(before), begun, epoch: Epoch(2) }, live)
+    }
+
+    fn newest(versions: &[(&str, u64)]) -> Live {
+        versions.iter().map(|(n, version)| (name(n), vec![stands(*version, Maker::Others)])).collect()
+    }
+
+    fn stands(version: u64, by: Maker) -> Stands {
+        Stands { version: Version(version), by }
     }
 
     /// The plan in letters: skip, replay, run.
     fn plan(text: &str, done: usize, live: &[(&str, u64)]) -> String {
         let script = script(text);
-        let plan = Plan::decide(&script, &finished(&script, done), None, &newest(live), "run").unwrap();
+        let plan = decide(&script, &finished(&script, done), None, &newest(live)).unwrap();
         let letter = |todo: &Todo| match todo {
             Todo::Skip(_) => 's',
             Todo::Replay => 'p',
@@ -322,8 +431,8 @@ mod tests {
     fn what_stands_for_an_earlier_step_is_not_there() {
         let script = script("CHECKPOINT a AS SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
         let again = |by| {
-            let newest = Newest::from([(name("a"), Stands { version: Version(3), by })]);
-            Plan::decide(&script, &finished(&script, 2), None, &newest, "run").unwrap().todo
+            let newest = Live::from([(name("a"), vec![stands(3, by)])]);
+            decide(&script, &finished(&script, 2), None, &newest).unwrap().todo
         };
         assert!(matches!(again(Maker::Step(0))[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
         assert!(matches!(again(Maker::Step(1))[..], [Todo::Skip(_), Todo::Skip(_), Todo::Run]));
@@ -338,13 +447,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_again_and_not_dropped_again_is_dropped() {
+        let text = "CHECKPOINT a AS SELECT 1; CREATE TABLE t AS SELECT * FROM a; DROP CHECKPOINT a; SELECT 3";
+        assert_eq!(plan(text, 3, &[("a", 1)]), "sprr");
+    }
+
+    #[test]
     fn a_drop_that_was_begun_may_have_dropped() {
         let text = "CHECKPOINT a AS SELECT 1; DROP CHECKPOINT a; SELECT 3";
         let script = script(text);
         let step = &script.steps()[1];
         let begun = BegunStep { index: 1, identity: step.identity, kind: StepKind::OtherEffect };
-        let plan =
-            |begun| Plan::decide(&script, &finished(&script, 1), begun, &newest(&[]), "run").unwrap().todo;
+        let plan = |begun| decide(&script, &finished(&script, 1), begun, &newest(&[])).unwrap().todo;
         assert!(matches!(plan(Some(&begun))[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
         assert!(matches!(plan(None)[..], [Todo::Run, Todo::Run, Todo::Run]));
     }
@@ -360,7 +474,7 @@ mod tests {
     fn skipping_ends_at_the_first_edit() {
         let before = script("SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
         let after = script("SELECT 1; CHECKPOINT a AS SELECT 20; SELECT 3");
-        let plan = Plan::decide(&after, &finished(&before, 3), None, &newest(&[("a", 1)]), "run").unwrap();
+        let plan = decide(&after, &finished(&before, 3), None, &newest(&[("a", 1)])).unwrap();
         assert!(matches!(plan.todo[..], [Todo::Skip(_), Todo::Run, Todo::Run]));
     }
 
@@ -368,21 +482,21 @@ mod tests {
     fn an_edit_that_would_repeat_a_finished_sink_is_refused() {
         let before = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 3");
         let after = script("SELECT 1;\nCHECKPOINT a AS SELECT 20;\nCOPY a TO 'x'; SELECT 3");
-        let decide = |done| Plan::decide(&after, &finished(&before, done), None, &newest(&[("a", 1)]), "run");
-        decide(2).unwrap();
-        let refused = decide(3).unwrap_err();
+        let refused = |done| decide(&after, &finished(&before, done), None, &newest(&[("a", 1)]));
+        refused(2).unwrap();
+        let refused = refused(3).unwrap_err();
         assert!(matches!(refused, Error::JobEdited { edited: 2, line: 2, finished: 3 }), "{refused}");
         let text = refused.to_string();
         assert!(text.contains("step 3") && text.contains("--restart"), "{text}");
         // Cut off behind it, or edited behind it, the script repeats nothing.
         let shorter = script("SELECT 1; CHECKPOINT a AS SELECT 2");
-        Plan::decide(&shorter, &finished(&before, 4), None, &newest(&[("a", 1)]), "run").unwrap();
+        decide(&shorter, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
         // So does one that has no sink any more.
         let without = script("SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
-        let plan = Plan::decide(&without, &finished(&before, 3), None, &newest(&[("a", 1)]), "run").unwrap();
+        let plan = decide(&without, &finished(&before, 3), None, &newest(&[("a", 1)])).unwrap();
         assert!(matches!(plan.todo[..], [Todo::Skip(_), Todo::Skip(_), Todo::Run]));
         let longer = script("SELECT 1; CHECKPOINT a AS SELECT 2; COPY a TO 'x'; SELECT 30; SELECT 4");
-        Plan::decide(&longer, &finished(&before, 4), None, &newest(&[("a", 1)]), "run").unwrap();
+        decide(&longer, &finished(&before, 4), None, &newest(&[("a", 1)])).unwrap();
     }
 
     #[test]
@@ -390,8 +504,7 @@ mod tests {
         let text = "CREATE TABLE s AS SELECT * FROM a; CHECKPOINT a AS SELECT 1; CREATE TABLE t AS SELECT * FROM a; \
                     CHECKPOINT a AS SELECT 2; SELECT 3";
         let script = script(text);
-        let mut plan =
-            Plan::decide(&script, &finished(&script, 4), None, &newest(&[("a", 2)]), "run").unwrap();
+        let mut plan = decide(&script, &finished(&script, 4), None, &newest(&[("a", 2)])).unwrap();
         let read = |plan: &Plan, index: usize, live: &[LiveVersion]| {
             stood(&plan.reads(&script, &script.steps()[index]), live)
         };
@@ -401,7 +514,7 @@ mod tests {
             [Stood::ForNothing, Stood::For(Version(1)), Stood::For(Version(2))]
         );
         // Made again under a new number, that one is what it read.
-        let mut again = finished(&script, 2).remove(1).step;
+        let mut again = finished(&script, 2).steps.remove(1).step;
         again.checkpoint = Some(SnapshotRef { checkpoint: name("a"), version: Version(3) });
         plan.ran(&again);
         let live = [live[1].clone(), self::live(3, by(&script, 1))];
@@ -411,13 +524,13 @@ mod tests {
     /// What `a` stands for.
     fn stood(reads: &Reads, live: &[LiveVersion]) -> Stood {
         let turn = Turn::default();
-        turn.begin_step(Digest::of(b"any"), reads.clone());
+        turn.begin_step(reads.clone());
         turn.as_of(&name("a")).unwrap().among(live)
     }
 
     /// The origin of what a step of a script makes.
     fn by(script: &JobScript, index: usize) -> (String, u64) {
-        (format!("run/{}", text_of(script.steps()[index].identity)), index as u64)
+        (format!("run/{}", text_of(script.steps()[index].identity, None)), index as u64)
     }
 
     fn live(version: u64, (run, step): (String, u64)) -> LiveVersion {
@@ -438,7 +551,7 @@ mod tests {
     #[test]
     fn a_replay_does_not_read_what_an_unrecorded_step_made() {
         let script = script("CREATE TABLE t AS SELECT * FROM a; CHECKPOINT a AS SELECT 2; COPY t TO 'x'");
-        let plan = Plan::decide(&script, &finished(&script, 1), None, &newest(&[]), "run").unwrap();
+        let plan = decide(&script, &finished(&script, 1), None, &newest(&[])).unwrap();
         let reads = plan.reads(&script, &script.steps()[0]);
         assert_eq!(stood(&reads, &[live(1, others()), live(2, by(&script, 1))]), Stood::For(Version(1)));
         assert_eq!(stood(&reads, &[live(2, by(&script, 1))]), Stood::ForNothing);
@@ -450,12 +563,13 @@ mod tests {
     fn a_name_stands_for_what_the_script_has_made_of_it() {
         let before = script("CHECKPOINT a AS SELECT 1; CHECKPOINT a AS SELECT 2; SELECT 3");
         let after = script("CHECKPOINT a AS SELECT 1; SELECT * FROM a; CHECKPOINT a AS SELECT n + 1 FROM a");
-        let gone = Stands { version: Version(2), by: Maker::Gone };
-        let stands = Newest::from([(name("a"), gone)]);
-        let plan = Plan::decide(&after, &finished(&before, 2), None, &stands, "run").unwrap();
-        assert!(matches!(plan.todo[0], Todo::Run), "its own comes on top again");
+        let live_now = vec![stands(1, Maker::Step(0)), stands(2, Maker::Gone)];
+        let stands = Live::from([(name("a"), live_now)]);
+        let plan = decide(&after, &finished(&before, 2), None, &stands).unwrap();
+        assert!(matches!(plan.todo[0], Todo::Skip(_)));
+        let undone = SnapshotRef { checkpoint: name("a"), version: Version(2) };
+        assert_eq!(plan.undone(&after.steps()[0]), [undone], "its own is the newest again");
         let reads = |index: usize| plan.reads(&after, &after.steps()[index]);
-        assert_eq!((reads(0).over, reads(1).over), (Some(Version(2)), None));
         let (first, old) = (live(1, by(&after, 0)), live(2, by(&before, 1)));
         assert_eq!(stood(&reads(1), &[first.clone(), old.clone()]), Stood::For(Version(1)));
         assert_eq!(stood(&reads(1), &[first.clone(), live(2, others())]), Stood::For(Version(1)));
@@ -465,7 +579,7 @@ mod tests {
         assert_eq!(stood(&reads(2), &[first, old]), Stood::WentOn(Version(2)));
         // Of a name that the script has not made, what others have made is there.
         let late = script("SELECT 1; SELECT * FROM a");
-        let plan = Plan::decide(&late, &finished(&late, 1), None, &newest(&[]), "run").unwrap();
+        let plan = decide(&late, &finished(&late, 1), None, &newest(&[])).unwrap();
         let reads = plan.reads(&late, &late.steps()[1]);
         assert_eq!(stood(&reads, &[live(4, others()), live(5, by(&before, 1))]), Stood::For(Version(4)));
         assert_eq!(stood(&reads, &[]), Stood::ForNothing);
@@ -475,7 +589,7 @@ mod tests {
     #[test]
     fn a_name_that_was_dropped_stands_for_nothing() {
         let script = script("CHECKPOINT a AS SELECT 1; DROP CHECKPOINT a; SELECT * FROM a");
-        let plan = Plan::decide(&script, &finished(&script, 2), None, &newest(&[]), "run").unwrap();
+        let plan = decide(&script, &finished(&script, 2), None, &newest(&[])).unwrap();
         assert_eq!(stood(&plan.reads(&script, &script.steps()[2]), &[]), Stood::ForNothing);
     }
 

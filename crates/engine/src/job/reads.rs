@@ -1,9 +1,9 @@
 //! Which versions of checkpoints the steps of a job read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use milepost_store::{CheckpointName, Digest, LiveVersion, Origin, Version};
+use milepost_store::{CheckpointName, Digest, Epoch, LiveVersion, Origin, Version};
 
 /// Which versions names stand for in one step of a run.
 ///
@@ -17,6 +17,12 @@ pub(crate) struct Reads {
     pub(super) step: u64,
     /// What tells the script's steps apart in the origins of what they commit, by place.
     pub(super) texts: Arc<[String]>,
+    /// What names stood for when the step was done first.
+    pub(super) read: BTreeMap<CheckpointName, Version>,
+    /// What checkpoints inside of its query were then.
+    pub(super) found: BTreeMap<CheckpointName, Vec<Version>>,
+    /// The checkpoints that finished steps after it have made, found or dropped.
+    pub(super) covered: BTreeSet<CheckpointName>,
     /// The last finished step before it that made or found a version, and that version.
     pub(super) made: BTreeMap<CheckpointName, (u64, Version)>,
     /// The version that the first finished step from it on made or found.
@@ -36,6 +42,17 @@ pub(crate) struct Reads {
 pub(crate) struct AsOf {
     reads: Arc<Reads>,
     name: CheckpointName,
+}
+
+/// A checkpoint inside of a query that is run again for the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// The versions that nodes of this name were in the statement, in the order in which they were met.
+    pub(crate) versions: Vec<Version>,
+    /// How many nodes of this name and query were met before this one.
+    pub(crate) place: usize,
+    /// Whether later steps have made or dropped the checkpoint: another version would come on top of what they did.
+    pub(crate) is_covered: bool,
 }
 
 /// What a name stands for.
@@ -69,6 +86,24 @@ pub(super) fn maker(run: &str, texts: &[String], origin: &Origin) -> Maker {
     if known.is_some_and(|known| known == text) { Maker::Step(origin.step) } else { Maker::Gone }
 }
 
+impl Reads {
+    /// What the origins of the step's commits call the run.
+    pub(super) fn origin_run(&self) -> String {
+        let text = usize::try_from(self.step).ok().and_then(|step| self.texts.get(step));
+        format!("{}/{}", self.run, text.map_or("", String::as_str))
+    }
+
+    /// How the step, if it is done again, has a checkpoint that it is not the statement of.
+    pub(super) fn again_of(&self, name: &CheckpointName) -> Option<Again> {
+        let inside = self.again && self.makes.as_ref() != Some(name);
+        inside.then(|| Again {
+            versions: self.found.get(name).cloned().unwrap_or_default(),
+            place: 0,
+            is_covered: self.covered.contains(name),
+        })
+    }
+}
+
 impl AsOf {
     pub(super) const fn new(reads: Arc<Reads>, name: CheckpointName) -> Self {
         Self { reads, name }
@@ -77,13 +112,25 @@ impl AsOf {
     /// What the name stands for, given the versions that are there, oldest first.
     pub(crate) fn among(&self, live: &[LiveVersion]) -> Stood {
         let Reads { step, again, .. } = *self.reads;
+        let is_there = |version: Version| live.iter().any(|live| live.version == version);
+        let as_then = self.reads.read.get(&self.name).filter(|_| self.is_of_the_version());
+        if let Some(then) = as_then {
+            // Where it is gone, an earlier step of the script may have made it again.
+            let made = self.made().map(|(_, made)| made);
+            let there = [Some(*then), made].into_iter().flatten().find(|version| is_there(*version));
+            return there.map_or(Stood::Gone, Stood::For);
+        }
         let makers: Vec<Maker> =
             live.iter().map(|live| maker(&self.reads.run, &self.reads.texts, &live.origin)).collect();
         if !again && self.reads.makes.as_ref() == Some(&self.name) {
-            return match live.last().zip(makers.last()) {
+            // What it has committed itself, and not recorded, it has not read.
+            let others = makers.iter().zip(live).rfind(|(maker, _)| **maker != Maker::Step(step));
+            return match others.or_else(|| makers.last().zip(live.last())) {
                 None => Stood::ForNothing,
-                Some((newest, Maker::Gone)) => Stood::WentOn(newest.version),
-                Some((newest, _)) => Stood::For(newest.version),
+                Some((Maker::Gone, newest)) if self.made().is_none_or(|(_, made)| made != newest.version) => {
+                    Stood::WentOn(newest.version)
+                }
+                Some((_, newest)) => Stood::For(newest.version),
             };
         }
         let earlier = makers.iter().zip(live).filter_map(|(maker, live)| match maker {
@@ -91,8 +138,7 @@ impl AsOf {
             _ => None,
         });
         if let Some((_, made)) = earlier.chain(self.made()).max() {
-            let there = live.iter().any(|live| live.version == made);
-            return if there { Stood::For(made) } else { Stood::Gone };
+            return if is_there(made) { Stood::For(made) } else { Stood::Gone };
         }
         let later = self.reads.later.get(&self.name);
         let stood = |(maker, live): &(&Maker, &LiveVersion)| {
@@ -102,6 +148,14 @@ impl AsOf {
             Some((_, live)) => Stood::For(live.version),
             None if later.is_some_and(|later| *later > Version(1)) => Stood::Gone,
             None => Stood::ForNothing,
+        }
+    }
+
+    /// What a REFRESH begins from: the version that the run has made or found, whatever others have committed since.
+    pub(crate) fn to_refresh(&self, live: &[LiveVersion]) -> Stood {
+        match self.made() {
+            Some((_, made)) if live.iter().any(|live| live.version == made) => Stood::For(made),
+            _ => self.among(live),
         }
     }
 
@@ -120,8 +174,10 @@ impl AsOf {
     }
 }
 
-/// What tells a step apart in the origins of what it commits.
-pub(super) fn text_of(identity: Digest) -> String {
+/// What tells a step apart in the origins of what it commits: its text with all before it, and the edition of the script. A
+/// statement that was edited and edited back is another step: what it reads may have been made anew meanwhile.
+pub(super) fn text_of(identity: Digest, edition: Option<Epoch>) -> String {
     let identity = identity.hex();
-    identity.get(..16).unwrap_or(&identity).to_string()
+    let text = identity.get(..16).unwrap_or(&identity);
+    edition.map_or_else(|| text.to_string(), |edition| format!("{text}-{edition}"))
 }

@@ -1,7 +1,7 @@
 //! What a job tells while it runs, and at its end.
 
 use datafusion::common::Result;
-use milepost_store::{RunId, SnapshotRef, StepKind, StepOutcome, StepRecord};
+use milepost_store::{Epoch, FinishedStep, RunId, SnapshotRef, StepKind, StepOutcome, StepRecord};
 
 use super::script::JobStep;
 use crate::session::Session;
@@ -56,8 +56,16 @@ pub struct StepReport {
     pub rows: Option<u64>,
     /// How long it took now, in milliseconds.
     pub elapsed_ms: u64,
-    /// How much longer it would have taken without what was there before, in milliseconds.
+    /// How much longer it would have taken without what was there before, in milliseconds: what `milepost.steps` says.
     pub saved_ms: u64,
+}
+
+/// How much longer a finished step would have taken the run's last driver without what was there before, in milliseconds. Where an
+/// earlier driver has finished the step, all of it was there; only what changes the session alone was done again all the same.
+pub(crate) fn saved_ms(done: &FinishedStep, last: Epoch) -> u64 {
+    let step = &done.step;
+    let skipped = done.epoch < last && step.kind != StepKind::State;
+    step.saved_ms.saturating_add(if skipped { step.elapsed_ms } else { 0 })
 }
 
 impl StepReport {
@@ -77,11 +85,9 @@ impl StepReport {
         }
     }
 
-    /// Of a step that was finished before: what it took then is saved now.
+    /// Of a step that was finished before, and was not run now.
     pub(super) fn of_skipped(step: &JobStep, of: u64, record: &StepRecord) -> Self {
-        let saved_ms = record.elapsed_ms.saturating_add(record.saved_ms);
-        let report = Self::of_run(step, of, StepPassed::Skipped, record);
-        Self { elapsed_ms: 0, saved_ms, ..report }
+        Self { elapsed_ms: 0, ..Self::of_run(step, of, StepPassed::Skipped, record) }
     }
 }
 

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use milepost_store::{
-    BegunStep, DriveOutcome, Driver, Holder, Job, JobName, Owner, RunId, RunOutcome, RunStatus, SILENCE,
-    Sign, StartOptions, StartOutcome, StepKind, StepOutcome, StepRecord, StepTimes, Store,
+    BegunStep, DriveOutcome, Driver, DropOutcome, Holder, Job, JobName, Owner, RunId, RunOutcome, RunStatus,
+    SILENCE, Sign, SnapshotRef, StartOptions, StartOutcome, StepKind, StepOutcome, StepRecord, StepTimes,
+    Store,
 };
 
 use super::effect::Effect;
 use super::plan::{Plan, Todo, refuse_repeated_sinks};
-use super::report::{JobReport, StepHost, StepPassed, StepReport};
+use super::report::{JobReport, StepHost, StepPassed, StepReport, saved_ms};
 use super::script::{JobScript, JobStep};
-use super::turn::Found;
+use super::turn::{Ended, Found};
 use crate::error::Error;
+use crate::heartbeat::Heartbeat;
 use crate::identity::RunPin;
 use crate::session::Session;
 use crate::sql::StatementKind;
@@ -151,27 +153,28 @@ impl JobRunner {
     async fn steps<H: StepHost>(&self, session: &Session, host: &mut H) -> Result<Vec<StepReport>, Error> {
         let steps = self.script.steps();
         let of = steps.len() as u64;
-        let run = self.run_id().to_string();
-        let mut plan = Plan::of(
-            session.store(),
-            &self.script,
-            self.driver.finished_steps(),
-            self.driver.interrupted(),
-            &run,
-        )
-        .await?;
+        let mut plan = Plan::of(session.store(), &self.script, &self.driver).await?;
         self.tell_of_interrupted(host);
+        session.milepost().turn.driven_by(&self.driver);
+        if let Some(from) = plan.edited {
+            self.recorded(self.driver.edited(from).await?)?;
+        }
         let mut reports = Vec::with_capacity(steps.len());
         for (step, todo) in steps.iter().zip(plan.todo.clone()) {
+            self.undo(session, host, plan.undone(step)).await?;
             let report = match todo {
-                Todo::Skip(record) if !plan.brought_back(step) => StepReport::of_skipped(step, of, &record),
+                Todo::Skip(record) if !plan.brought_back(step) => {
+                    let report = StepReport::of_skipped(step, of, &record);
+                    StepReport { saved_ms: self.saved_before(step), ..report }
+                }
                 Todo::Replay => {
-                    let (record, found) = self.step(session, host, step, of, &plan).await?;
+                    let (record, found) = self.step(session, host, step, of, &plan, true).await?;
                     plan.replayed(&found);
-                    StepReport::of_run(step, of, StepPassed::Replayed, &record)
+                    let report = StepReport::of_run(step, of, StepPassed::Replayed, &record);
+                    StepReport { saved_ms: self.saved_before(step), ..report }
                 }
                 Todo::Skip(_) | Todo::Run => {
-                    let (record, _) = self.step(session, host, step, of, &plan).await?;
+                    let (record, _) = self.step(session, host, step, of, &plan, false).await?;
                     plan.ran(&record);
                     self.recorded(self.driver.step(record.clone()).await?)?;
                     StepReport::of_run(step, of, StepPassed::Ran, &record)
@@ -183,6 +186,31 @@ impl JobRunner {
         Ok(reports)
     }
 
+    /// Drops what a text that was edited away has put on top of what the script has made.
+    async fn undo<H: StepHost>(
+        &self,
+        session: &Session,
+        host: &mut H,
+        undone: &[SnapshotRef],
+    ) -> Result<(), Error> {
+        for SnapshotRef { checkpoint, version } in undone {
+            let dropped = session.store().drop_version_in(Some(&self.driver), checkpoint, *version).await?;
+            if let DropOutcome::Dropped(_) = dropped {
+                host.notice(&format!(
+                    "checkpoint {checkpoint} version {version} is dropped: a statement made it that the script does not have \
+                     any more, and the version before it is what the script makes"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a step of which the log gets no new entry saves by the entry that is there.
+    fn saved_before(&self, step: &JobStep) -> u64 {
+        let before = self.driver.finished_steps().iter().find(|done| done.step.index == step.index);
+        before.map_or(0, |done| saved_ms(done, self.driver.epoch()))
+    }
+
     /// Runs one statement. Gives what the log keeps of it, and the snapshots that it made or found.
     async fn step<H: StepHost>(
         &self,
@@ -191,17 +219,19 @@ impl JobRunner {
         step: &JobStep,
         of: u64,
         plan: &Plan,
+        replayed: bool,
     ) -> Result<(StepRecord, Vec<Found>), Error> {
         let kind = step.effect.kind_in(session).await;
-        if matches!(kind, StepKind::Sink | StepKind::OtherEffect) {
+        // Whatever may commit is recorded first: another text in its place is an edit then.
+        if !replayed && (kind != StepKind::State || step.reads_tables()) {
             let begun = BegunStep { index: step.index, identity: step.identity, kind };
             self.recorded(self.driver.step_begin(begun).await?)?;
         }
         let (clock, turn) = (session.store().clock(), &session.milepost().turn);
         let began = clock.ticks();
-        turn.begin_step(step.identity, plan.reads(&self.script, step));
+        turn.begin_step(plan.reads(&self.script, step));
         let ran = host.run(session, &self.as_it_can_run(step, plan)).await;
-        let found = turn.end_step();
+        let ended = turn.end_step();
         let rows = ran.map_err(|source| Error::JobStep {
             number: step.number(),
             of,
@@ -211,7 +241,7 @@ impl JobRunner {
         })?;
         let elapsed = clock.ticks().saturating_sub(began);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Ok((record(step, kind, rows, elapsed_ms, &found), found))
+        Ok((record(step, kind, rows, elapsed_ms, &ended), ended.found))
     }
 
     /// A DROP that an earlier driver began or finished may have dropped already.
@@ -256,19 +286,21 @@ impl JobRunner {
 }
 
 /// The unfinished run, if it was one of other variables. Every statement of it is another one then, so that nothing of it
-/// would be skipped, and its `now()` would be the wrong day's: it is given up. Where a finished COPY or INSERT of it may be
-/// repeated, it is left to [`Plan`] to refuse that.
+/// would be skipped, and its `now()` would be the wrong day's: it is given up.
+///
+/// # Errors
+/// [`Error::JobEdited`] where a finished COPY or INSERT of it may be repeated: nothing of it is taken over.
 async fn of_other_variables(store: &Store, name: &JobName, script: &JobScript) -> Result<Option<Job>, Error> {
-    let is_other = |job: &Job| {
-        job.state.status != RunStatus::Done
-            && job.state.variables != script.variables()
-            && refuse_repeated_sinks(script, &job.steps, 0).is_ok()
-    };
-    Ok(store.open_job(name).await?.filter(is_other))
+    let is_other =
+        |job: &Job| job.state.status != RunStatus::Done && job.state.variables != script.variables();
+    let Some(job) = store.open_job(name).await?.filter(is_other) else { return Ok(None) };
+    refuse_repeated_sinks(script, &job.run.sinks, &[])?;
+    Ok(Some(job))
 }
 
 /// What the log keeps of a step.
-fn record(step: &JobStep, kind: StepKind, rows: Option<u64>, elapsed_ms: u64, found: &[Found]) -> StepRecord {
+fn record(step: &JobStep, kind: StepKind, rows: Option<u64>, elapsed_ms: u64, ended: &Ended) -> StepRecord {
+    let found = &ended.found;
     // A checkpoint is the last that its statement comes to: those that it reads come before it.
     let made = found.last().filter(|_| kind == StepKind::Checkpoint || matches!(step.effect, Effect::Makes));
     StepRecord {
@@ -277,6 +309,8 @@ fn record(step: &JobStep, kind: StepKind, rows: Option<u64>, elapsed_ms: u64, fo
         kind,
         outcome: made.map_or(StepOutcome::Done, |made| made.outcome),
         checkpoint: made.map(|made| made.snapshot.clone()),
+        snapshots: found.iter().map(|found| found.snapshot.clone()).collect(),
+        reads: ended.read.clone(),
         rows: made.map_or(rows, |made| Some(made.rows)).filter(|_| kind != StepKind::State),
         elapsed_ms,
         saved_ms: found.iter().map(|found| found.saved_ms).sum(),

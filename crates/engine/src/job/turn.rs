@@ -1,14 +1,15 @@
 //! What a session knows of the job whose steps it runs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use milepost_store::{
-    CheckpointName, Digest, Fingerprint, Origin, SnapshotRef, StepOutcome, StepTimes, Version,
+    CheckpointName, Driver, Error as StoreError, Fingerprint, Origin, SnapshotRef, StepOutcome, StepTimes,
+    Version,
 };
 use parking_lot::{Mutex, RwLock};
 
-use super::reads::{AsOf, Reads, text_of};
+use super::reads::{Again, AsOf, Reads};
 
 /// A driver's turn at a run, as its session sees it. Empty in a session outside of any job.
 #[derive(Debug, Default)]
@@ -18,6 +19,9 @@ pub(crate) struct Turn {
     step: Mutex<Option<CurrentStep>>,
     found: Mutex<Vec<Found>>,
     reads: RwLock<Option<Arc<Reads>>>,
+    /// What names of checkpoints stood for in the current step.
+    read: Mutex<BTreeMap<CheckpointName, Version>>,
+    driver: RwLock<Option<Weak<Driver>>>,
 }
 
 /// The step that runs now.
@@ -27,6 +31,8 @@ struct CurrentStep {
     index: u64,
     /// How many nodes of a name and query have been met: those that differ in their sources alone are told apart.
     nodes: BTreeMap<(CheckpointName, Option<Fingerprint>), u64>,
+    /// How many nodes of a name and query that are done again have been met.
+    again: BTreeMap<(CheckpointName, Fingerprint), usize>,
 }
 
 /// A snapshot that a step made or found.
@@ -40,13 +46,48 @@ pub(crate) struct Found {
     pub(crate) times: Option<StepTimes>,
 }
 
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Ended {
+    /// The snapshots that it made or found, in order.
+    pub(super) found: Vec<Found>,
+    /// The versions that names stood for.
+    pub(super) read: Vec<SnapshotRef>,
+}
+
 impl Turn {
+    /// Who drives the steps from here on.
+    pub(super) fn driven_by(&self, driver: &Arc<Driver>) {
+        *self.driver.write() = Some(Arc::downgrade(driver));
+    }
+
+    /// The driver of the job, while a step of it runs.
+    ///
+    /// # Errors
+    /// [`StoreError::DriverGone`]: others may have the job by now.
+    pub(crate) fn driver(&self) -> Result<Option<Arc<Driver>>, StoreError> {
+        let in_a_step = self.step.lock().is_some();
+        match self.driver.read().as_ref().filter(|_| in_a_step) {
+            Some(driver) => driver.upgrade().map(Some).ok_or(StoreError::DriverGone),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether another driver has taken the job over.
+    pub(crate) async fn is_fenced(&self) -> Result<bool, StoreError> {
+        match self.driver()? {
+            Some(driver) => Ok(driver.successor().await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
     /// From here on, commits belong to this step.
-    pub(super) fn begin_step(&self, identity: Digest, reads: Reads) {
-        let (run, index) = (format!("{}/{}", reads.run, text_of(identity)), reads.step);
+    pub(super) fn begin_step(&self, reads: Reads) {
+        let (run, index) = (reads.origin_run(), reads.step);
         self.found.lock().clear();
+        self.read.lock().clear();
         *self.reads.write() = Some(Arc::new(reads));
-        *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new() });
+        *self.step.lock() = Some(CurrentStep { run, index, nodes: BTreeMap::new(), again: BTreeMap::new() });
     }
 
     /// The step's statement is run from its beginning again, by the same driver: its nodes are met in the same order.
@@ -54,14 +95,25 @@ impl Turn {
         self.found.lock().clear();
         if let Some(step) = self.step.lock().as_mut() {
             step.nodes.clear();
+            step.again.clear();
         }
     }
 
-    /// Ends the step. Gives the snapshots that it made or found, in order.
-    pub(super) fn end_step(&self) -> Vec<Found> {
+    /// Ends the step.
+    pub(super) fn end_step(&self) -> Ended {
         *self.step.lock() = None;
         *self.reads.write() = None;
-        std::mem::take(&mut self.found.lock())
+        let found = std::mem::take(&mut *self.found.lock());
+        let read = std::mem::take(&mut *self.read.lock());
+        let read = read.into_iter().map(|(checkpoint, version)| SnapshotRef { checkpoint, version });
+        Ended { found, read: read.collect() }
+    }
+
+    /// Notes what a name stood for.
+    pub(crate) fn note_read(&self, name: &CheckpointName, version: Version) {
+        if self.step.lock().is_some() {
+            self.read.lock().insert(name.clone(), version);
+        }
     }
 
     /// The origin of what a checkpoint node of the current step commits. It is the same in every driver of the run: two
@@ -95,6 +147,17 @@ impl Turn {
         Some(AsOf::new(Arc::clone(reads.as_ref()?), name.clone()))
     }
 
+    /// How the current step, which is done again, has a checkpoint inside of its query. To be asked once for each node, in the order
+    /// in which they are met: two of one name and query differ in their sources.
+    pub(crate) fn again(&self, name: &CheckpointName, query: Fingerprint) -> Option<Again> {
+        let again = self.reads.read().as_ref()?.again_of(name)?;
+        let mut step = self.step.lock();
+        let met = step.as_mut()?.again.entry((name.clone(), query)).or_default();
+        let place = *met;
+        *met += 1;
+        Some(Again { place, ..again })
+    }
+
     /// The version that the current step's own comes on top of, although the step has committed before.
     pub(crate) fn over(&self, name: &CheckpointName) -> Option<Version> {
         let reads = self.reads.read();
@@ -105,6 +168,8 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
+    use milepost_store::Digest;
+
     use super::*;
 
     fn name() -> CheckpointName {
@@ -115,10 +180,14 @@ mod tests {
         Fingerprint::from(Digest::of(of.as_bytes()))
     }
 
+    fn step(text: &str) -> Reads {
+        let texts = ["", "", "", text].map(str::to_string);
+        Reads { run: "run".to_string(), step: 3, texts: Arc::new(texts), ..Reads::default() }
+    }
+
     /// The origins of three nodes of a step; the last two have one query over two sources.
-    fn origins(turn: &Turn, step: &str) -> Vec<Origin> {
-        let reads = Reads { run: "run".to_string(), step: 3, ..Reads::default() };
-        turn.begin_step(Digest::of(step.as_bytes()), reads);
+    fn origins(turn: &Turn, text: &str) -> Vec<Origin> {
+        turn.begin_step(step(text));
         let origins = ["x", "y", "y"].map(|of| turn.origin(&name(), Some(fingerprint(of))).unwrap());
         turn.end_step();
         origins.to_vec()
@@ -142,7 +211,8 @@ mod tests {
         let turn = Turn::default();
         let snapshot = SnapshotRef { checkpoint: name(), version: Version(1) };
         turn.found(Found { snapshot, outcome: StepOutcome::Written, rows: 1, saved_ms: 0, times: None });
+        turn.note_read(&name(), Version(1));
         assert_eq!(turn.origin(&name(), Some(fingerprint("x"))), None);
-        assert_eq!(turn.end_step(), []);
+        assert_eq!(turn.end_step(), Ended::default());
     }
 }

@@ -1,12 +1,14 @@
 //! A fresh snapshot for a request: reused where one serves, written where none does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
-use milepost_store::{Origin, Snapshot, SnapshotRef, StepOutcome};
+use milepost_store::{CheckpointName, ContentId, Origin, Parent, Snapshot, SnapshotRef, StepOutcome};
 
 use super::outcomes::outcome_line;
 use super::prepare::{Prepared, Request, Verdict};
@@ -14,20 +16,30 @@ use super::resolver::Resolver;
 use crate::catalog::refuse_taken;
 use crate::config::{MilepostConfig, OnDamage, Reuse};
 use crate::context::Home;
-use crate::error::store_error;
-use crate::job::Found;
+use crate::error::{Error, store_error};
+use crate::identity::Determinism;
+use crate::job::{Again, Found};
 use crate::scan::{ReadBy, damaged, same_names};
 use crate::stage::{Stage, StageTimes, UnitCounts, Written};
 
 /// How often a checkpoint that reads itself is looked at before it is left to the commit to refuse it.
 const LOOKS: usize = 5;
 
+/// How a checkpoint inside of a query is served.
+pub(crate) enum Served {
+    /// By a snapshot.
+    Snapshot(Box<Ensured>),
+    /// By its query, in its place: nothing may be committed.
+    InPlace(Box<LogicalPlan>),
+}
+
 /// A request that was served.
 pub(crate) struct Ensured {
     pub(crate) snapshot: Snapshot,
     pub(crate) outcome: StepOutcome,
     pub(crate) elapsed_ms: u64,
-    /// What the first computation took, less what this took.
+    /// Of a snapshot that was found: what computing it took, less what this took. Of one that was written: what the units took
+    /// that were there.
     pub(crate) saved_ms: u64,
     pub(crate) units: UnitCounts,
     /// None when nothing ran.
@@ -56,8 +68,18 @@ impl Ensured {
 }
 
 impl Resolver<'_> {
+    /// Serves the request of a statement, staging what has no fresh snapshot.
+    pub(crate) async fn ensure(&self, request: &Request<'_>) -> Result<Ensured> {
+        match self.serve(request).await? {
+            Served::Snapshot(ensured) => Ok(*ensured),
+            Served::InPlace(_) => {
+                internal_err!("a statement's own checkpoint was taken for one inside of its query")
+            }
+        }
+    }
+
     /// Serves a request, staging what has no fresh snapshot.
-    pub(crate) fn ensure<'f>(&'f self, request: &'f Request<'_>) -> BoxFuture<'f, Result<Ensured>> {
+    pub(crate) fn serve<'f>(&'f self, request: &'f Request<'_>) -> BoxFuture<'f, Result<Served>> {
         Box::pin(async move {
             let started = Instant::now();
             if let Some(name) = &request.name {
@@ -67,12 +89,23 @@ impl Resolver<'_> {
             let by_name = request.definition.is_some() || prepared.read_version.is_some();
             let query = (!by_name).then_some(prepared.identity.fingerprint);
             let origin = self.milepost.turn.origin(&prepared.name, query);
-            let over = self.milepost.turn.over(&prepared.name);
+            let mut over = self.milepost.turn.over(&prepared.name);
+            let again = self.milepost.turn.again(&prepared.name, prepared.identity.fingerprint);
+            let as_then = match &again {
+                Some(again) => as_it_was(request, &prepared, again).await?,
+                None => None,
+            };
             let reusable = match &prepared.verdict {
+                _ if as_then.is_some() => as_then,
+                _ if again.is_some_and(|again| again.is_covered) => return in_place(prepared),
                 Verdict::Reuse(snapshot) => Some(snapshot.clone()),
                 Verdict::Write(_) => {
                     let before = committed_before(request, &prepared, origin.as_ref()).await?;
-                    before.filter(|before| over.is_none_or(|over| before.version > over))
+                    let before = before.filter(|before| over.is_none_or(|over| before.version > over));
+                    let (same, other): (Vec<_>, Vec<_>) =
+                        before.into_iter().partition(|before| reads_the_same(before, &prepared));
+                    over = over.or_else(|| other.first().map(|other| other.version));
+                    same.into_iter().next()
                 }
             };
             let ensured = match reusable {
@@ -89,7 +122,7 @@ impl Resolver<'_> {
                 self.milepost.remember(name);
                 self.milepost.drop_view(name);
             }
-            Ok(ensured)
+            Ok(Served::Snapshot(Box::new(ensured)))
         })
     }
 
@@ -145,7 +178,7 @@ impl Resolver<'_> {
             snapshot: report.snapshot,
             outcome,
             elapsed_ms,
-            saved_ms: 0,
+            saved_ms: report.units.saved_ms,
             units: report.units,
             ran: Some(Ran { plan: report.plan, times: report.times }),
         })
@@ -200,6 +233,44 @@ async fn committed_before(
         request.name.is_none() || request.definition.is_some() || same_names(prepared.plan.schema(), snapshot)
     };
     Ok(found.filter(is_meant))
+}
+
+/// What the node was when its statement, which is done again for the session, was done first: the same query's result,
+/// whatever has become of its sources. Only one that is done again to be recorded anew looks at these.
+async fn as_it_was(request: &Request<'_>, prepared: &Prepared, again: &Again) -> Result<Option<Snapshot>> {
+    let store = &request.home.store;
+    let mut before = 0;
+    for version in &again.versions {
+        // Where one is gone, nobody can tell which node it was, nor which ones those after it were.
+        let Some(found) = store.snapshot(&prepared.name, *version).await.map_err(store_error)? else { break };
+        if found.manifest.identity.fingerprint == prepared.identity.fingerprint {
+            if before == again.place {
+                return Ok(Some(found));
+            }
+            before += 1;
+        }
+    }
+    Ok(None)
+}
+
+/// What a later step has made or dropped, an earlier one that is done again must not cover.
+///
+/// # Errors
+/// [`Error::JobVersionGone`]: the query gives other rows each time.
+fn in_place(prepared: Prepared) -> Result<Served> {
+    if matches!(prepared.identity.determinism, Determinism::Volatile(_)) {
+        return Err(Error::JobVersionGone { name: prepared.name.to_string() }.into());
+    }
+    Ok(Served::InPlace(Box::new(prepared.plan)))
+}
+
+/// Whether a snapshot was computed from the rows that the request reads now. What it reads of itself is the version before it.
+fn reads_the_same(snapshot: &Snapshot, prepared: &Prepared) -> bool {
+    let of_others = |parents: &[Parent]| -> BTreeSet<(CheckpointName, ContentId)> {
+        let others = parents.iter().filter(|parent| parent.checkpoint != prepared.name);
+        others.map(|parent| (parent.checkpoint.clone(), parent.content)).collect()
+    };
+    of_others(&snapshot.manifest.parents) == of_others(&prepared.parents)
 }
 
 fn reused(snapshot: Snapshot, started: Instant) -> Ensured {

@@ -19,11 +19,12 @@ use milepost_store::{CheckpointName, Snapshot};
 use parking_lot::Mutex;
 
 use super::damage::mind_damage;
+use super::ensure::Served;
 use super::freshness::mind_staleness;
 use super::outcomes::Outcomes;
 use super::prepare::{Prepared, Request, Verdict};
 use super::rebind::read_newest;
-use crate::context::{Milepost, settings};
+use crate::context::{Home, Milepost, settings};
 use crate::logical::{Checkpoint, NodeId, checkpoints_in, is_checkpoint};
 use crate::scan::scan_as;
 
@@ -47,6 +48,24 @@ pub(crate) enum Resolved {
 /// A node, and what its parameters are bound to.
 type NodeKey = (NodeId, Vec<Expr>);
 
+/// What stands in the place of a node.
+#[derive(Clone)]
+enum Instead {
+    /// A scan of this snapshot.
+    Scan(Snapshot),
+    /// The node's own query.
+    Query(LogicalPlan),
+}
+
+impl Instead {
+    fn plan(self, home: &Home, node: &Checkpoint) -> Result<LogicalPlan> {
+        match self {
+            Self::Scan(snapshot) => scan_as(home, &snapshot, node.input().schema()),
+            Self::Query(plan) => Ok(plan),
+        }
+    }
+}
+
 /// Resolves the checkpoints of one query; each distinct node once.
 pub(crate) struct Resolver<'a> {
     pub(crate) milepost: Arc<Milepost>,
@@ -55,7 +74,7 @@ pub(crate) struct Resolver<'a> {
     /// The checkpoints that are being made. What they read of themselves is their earlier version as it is: to refresh or to
     /// repair it would be to make them first.
     making: Vec<CheckpointName>,
-    done: Arc<Mutex<Vec<(NodeKey, Snapshot)>>>,
+    done: Arc<Mutex<Vec<(NodeKey, Instead)>>>,
     pub(super) outcomes: Outcomes,
 }
 
@@ -106,9 +125,9 @@ impl<'a> Resolver<'a> {
                     continue;
                 }
                 match self.node(&node).await? {
-                    Ok(snapshot) => {
-                        let scan = scan_as(&self.milepost.home, &snapshot, node.input().schema())?;
-                        scans.push((node, scan));
+                    Ok(instead) => {
+                        let plan = instead.plan(&self.milepost.home, &node)?;
+                        scans.push((node, plan));
                     }
                     Err(would_write) => return Ok(Resolved::WouldWrite(would_write)),
                 }
@@ -120,36 +139,39 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// The snapshot of one node, or, when only peeking, a word on why it would be written.
-    async fn node(&self, node: &Checkpoint) -> Result<std::result::Result<Snapshot, String>> {
+    /// What takes the place of one node, or, when only peeking, a word on why it would be written.
+    async fn node(&self, node: &Checkpoint) -> Result<std::result::Result<Instead, String>> {
         let key = (node.id(), node.parameters().to_vec());
         let known =
-            self.done.lock().iter().find(|(seen, _)| *seen == key).map(|(_, snapshot)| snapshot.clone());
-        if let Some(snapshot) = known {
-            return Ok(Ok(snapshot));
+            self.done.lock().iter().find(|(seen, _)| *seen == key).map(|(_, instead)| instead.clone());
+        if let Some(instead) = known {
+            return Ok(Ok(instead));
         }
         if let Some(snapshot) = node.pin().and_then(|pin| pin.get().cloned()) {
             self.outcomes.add(format!("{}: read, version {}", snapshot.name, snapshot.version));
-            return Ok(Ok(snapshot));
+            return Ok(Ok(Instead::Scan(snapshot)));
         }
-        let snapshot = match self.mode {
+        let instead = match self.mode {
             Mode::Peek => match self.peek_node(node).await? {
-                (_, Verdict::Reuse(snapshot)) => snapshot,
+                (_, Verdict::Reuse(snapshot)) => Instead::Scan(snapshot),
                 (name, Verdict::Write(why)) => {
                     return Ok(Err(format!("{name} would be written: {}", why.join("; "))));
                 }
             },
             // A pin makes concurrent readers of one lazy checkpoint wait for the first of them.
             Mode::Stage => match node.pin() {
-                Some(pin) => pin.get_or_try_init(|| self.stage_node(node)).await?.clone(),
-                None => self.stage_node(node).await?,
+                Some(pin) => Instead::Scan(pin.get_or_try_init(|| self.pinned_node(node)).await?.clone()),
+                None => match self.serve(&self.request(node)?).await? {
+                    Served::Snapshot(ensured) => Instead::Scan(ensured.snapshot),
+                    Served::InPlace(plan) => Instead::Query(*plan),
+                },
             },
         };
-        self.done.lock().push((key, snapshot.clone()));
-        Ok(Ok(snapshot))
+        self.done.lock().push((key, instead.clone()));
+        Ok(Ok(instead))
     }
 
-    async fn stage_node(&self, node: &Checkpoint) -> Result<Snapshot> {
+    async fn pinned_node(&self, node: &Checkpoint) -> Result<Snapshot> {
         let request = self.request(node)?;
         Ok(self.ensure(&request).await?.snapshot)
     }

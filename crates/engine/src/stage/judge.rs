@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use milepost_store::{Cause, CommitJudge, SourceChanged, SourceVersion};
+use milepost_store::{Cause, CommitJudge, Error as StoreError, SourceChanged, SourceVersion};
 
 use crate::identity::{Registries, source_changes, source_versions};
+use crate::job::Turn;
 
 /// Compares the sources of a plan with the versions that its identity was made from.
 pub(crate) struct SourceJudge<'a> {
@@ -13,6 +14,8 @@ pub(crate) struct SourceJudge<'a> {
     pub(crate) state: &'a SessionState,
     pub(crate) registries: &'a Registries,
     pub(crate) recorded: &'a [SourceVersion],
+    /// The job's turn that the stage belongs to, if it belongs to one.
+    pub(crate) turn: &'a Turn,
 }
 
 #[async_trait]
@@ -32,5 +35,9 @@ impl CommitJudge for SourceJudge<'_> {
             }
         }
         Ok(None)
+    }
+
+    async fn is_fenced(&self) -> Result<bool, StoreError> {
+        self.turn.is_fenced().await
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::prepare::Prepared;
-use super::view::View;
+use super::view::{Close, View};
 use super::{CommitJudge, CommitOutcome};
 use crate::attempt::Attempt;
 use crate::error::Error;
@@ -36,7 +36,22 @@ impl Attempt {
             return Ok(Some(outcome));
         }
         self.judge_owners(prepared, view)?;
+        self.judge_driver(sources).await?;
         Ok(None)
+    }
+
+    /// Rule 7: a fenced driver of a job commits nothing. Prevents: a driver that was taken for dead puts the result of a text that
+    /// was edited away on top of its successor's.
+    ///
+    /// The log was looked at before. Where the successor commits after that look, this one's slot is taken, and it is judged again.
+    async fn judge_driver(&self, judge: &dyn CommitJudge) -> Result<(), Error> {
+        if !judge.is_fenced().await? {
+            return Ok(());
+        }
+        if let Err(error) = self.abandon().await {
+            tracing::warn!(attempt = %self.id(), %error, "the attempt could not be closed");
+        }
+        Err(Error::Fenced { checkpoint: self.name().clone() })
     }
 
     /// Rule 1: a closed attempt gives up. Prevents: a driver that was given up for dead commits files that
@@ -46,8 +61,17 @@ impl Attempt {
         if let Some(live) = view.committed_by(self.id()).and_then(|version| state.find(version)) {
             return self.already(live).await;
         }
-        let closed = view.committed_by(self.id()).is_some() || view.is_closed(self.id(), self.began_at());
-        Ok(closed.then_some(CommitOutcome::Closed))
+        if view.committed_by(self.id()).is_some() {
+            return Ok(Some(CommitOutcome::Closed));
+        }
+        match view.closed_by(self.id(), self.began_at()) {
+            // Nobody dropped anything, and the writer did not give up: it must hear that it was taken for dead.
+            Some(Close::Abandon(slot)) if !self.gave_up() => {
+                Err(Error::AttemptClosed { checkpoint: self.name().clone(), attempt: self.id(), slot })
+            }
+            Some(Close::Abandon(_) | Close::DropAll) => Ok(Some(CommitOutcome::Closed)),
+            None => Ok(None),
+        }
     }
 
     /// Rule 2: the attempt that owns a file, by the file's path, must be open and must never have committed.

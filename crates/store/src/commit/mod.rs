@@ -8,7 +8,7 @@ pub(crate) mod view;
 
 use async_trait::async_trait;
 
-use crate::error::Cause;
+use crate::error::{Cause, Error};
 use crate::ids::Version;
 use crate::manifest::Manifest;
 use crate::snapshot::Snapshot;
@@ -40,6 +40,15 @@ pub trait CommitJudge: Send + Sync {
     /// # Errors
     /// It cannot be told: the sources did not answer.
     async fn changed_source(&self) -> Result<Option<SourceChanged>, Cause>;
+
+    /// Whether the driver of a job, for which the commit is, has been fenced: another one has taken the job over. To be told from
+    /// what is in the job's log now.
+    ///
+    /// # Errors
+    /// The job's log cannot be read.
+    async fn is_fenced(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
 }
 
 /// What became of a commit.
@@ -52,7 +61,8 @@ pub enum CommitOutcome {
     Adopted(Snapshot),
     /// The same step of the same run, or this very attempt, had committed before: that is the result.
     AlreadyCommitted(Snapshot),
-    /// The attempt was abandoned, or everything was dropped, meanwhile.
+    /// Everything was dropped meanwhile, or the attempt had been given up by its own writer. One that somebody else closed
+    /// is an error: [`crate::Error::AttemptClosed`].
     Closed,
     /// The state that this one builds on is no longer the newest.
     Superseded {

@@ -36,7 +36,7 @@ impl Driver {
         let before = &at.newest.body.state;
         let record = JobRecord { state: after(before, &entry), entry };
         invariants::check_entry(Some(before), &record, at.newest.slot.next())?;
-        let draft = self.log().draft(Some(&at.newest), record)?;
+        let draft = self.log().draft_needing(record.entry.features(), Some(&at.newest), record)?;
         self.publish(&mut at, draft, false).await
     }
 
@@ -63,7 +63,7 @@ impl Driver {
             }
             Ok(AppendOutcome::Conflict(_)) => {
                 at.unsure = None;
-                let holder = self.successor().await?;
+                let holder = self.successor().await?.ok_or_else(|| self.foreign())?;
                 at.fenced = Some(holder.clone());
                 Ok(DriveOutcome::Fenced(holder))
             }
@@ -84,14 +84,10 @@ impl Driver {
         }
     }
 
-    /// Who has the job, now that this driver's slot is another's.
-    async fn successor(&self) -> Result<Holder, Error> {
-        let newest = self.store.inner.newest_job_entry(&self.name).await?;
-        let holder = newest.map(|entry| entry.body.state.holder());
-        holder.filter(|holder| holder.epoch > self.epoch()).ok_or_else(|| Error::ForeignObject {
-            object: self.log().directory().to_string(),
-            detail: format!("an entry of epoch {} is not of its driver", self.epoch()),
-        })
+    /// This driver's slot is another's, and nobody has taken over.
+    fn foreign(&self) -> Error {
+        let detail = format!("an entry of epoch {} is not of its driver", self.epoch());
+        Error::ForeignObject { object: self.log().directory().to_string(), detail }
     }
 }
 
@@ -99,6 +95,7 @@ fn after(before: &JobState, entry: &JobEntry) -> JobState {
     match entry {
         JobEntry::StepBegin(begun) => before.with_begun(begun),
         JobEntry::Step(step) => before.with_step(step),
+        JobEntry::Edit { from } => before.with_edit(*from),
         JobEntry::Finish { outcome, .. } => before.finished(*outcome),
         JobEntry::Run | JobEntry::Takeover { .. } => before.clone(),
     }

@@ -4,7 +4,7 @@ use tokio::sync::Mutex;
 
 use super::append::DriveOutcome;
 use super::name::JobName;
-use super::read::FinishedStep;
+use super::read::{FinishedStep, JobRun};
 use super::record::{BegunStep, Epoch, JobEntry, JobRecord, RunOutcome, StepRecord};
 use super::seat::Seat;
 use super::state::{Holder, JobState};
@@ -22,7 +22,8 @@ pub struct Driver {
     /// The state after the entry with which this driver began.
     pub(super) began: JobState,
     pub(super) resumed: bool,
-    pub(super) finished: Vec<FinishedStep>,
+    /// What earlier drivers have recorded of the run.
+    pub(super) before: Option<JobRun>,
     pub(super) at: Mutex<Position>,
 }
 
@@ -79,22 +80,45 @@ impl Driver {
     /// The steps that earlier drivers of the run have finished, by index.
     #[must_use]
     pub fn finished_steps(&self) -> &[FinishedStep] {
-        &self.finished
+        self.before.as_ref().map_or(&[], |before| &before.steps)
     }
 
-    /// The step with an effect outside of the store that an earlier driver began and did not finish: it may have run in
-    /// part, or whole.
+    /// What earlier drivers have recorded of the run; `None` if this one began it.
+    #[must_use]
+    pub const fn before(&self) -> Option<&JobRun> {
+        self.before.as_ref()
+    }
+
+    /// The last step that an earlier driver began and did not finish: it may have run in part, or whole.
     #[must_use]
     pub const fn interrupted(&self) -> Option<&BegunStep> {
         self.began.begun.as_ref()
     }
 
-    /// Records that a step with an effect outside of the store is about to run.
+    /// Records that a step that may commit a snapshot or have an effect outside of the store is about to run.
     ///
     /// # Errors
     /// As [`Self::step`].
     pub async fn step_begin(&self, step: BegunStep) -> Result<DriveOutcome, Error> {
         self.append(JobEntry::StepBegin(step)).await
+    }
+
+    /// Records that the script is another one from this step on. From here on the edition of those steps is this driver's epoch.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub async fn edited(&self, from: u64) -> Result<DriveOutcome, Error> {
+        self.append(JobEntry::Edit { from }).await
+    }
+
+    /// Who has taken the job over, if somebody has.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn successor(&self) -> Result<Option<Holder>, Error> {
+        let newest = self.store.inner.newest_job_entry(&self.name).await?;
+        let holder = newest.map(|entry| entry.body.state.holder());
+        Ok(holder.filter(|holder| holder.epoch > self.epoch()))
     }
 
     /// Records that a step is finished.

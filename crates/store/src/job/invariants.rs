@@ -37,7 +37,9 @@ fn only_a_running_run_goes_on(before: Option<&JobState>, entry: &JobEntry) -> Re
     let holds = match entry {
         JobEntry::Run => true,
         JobEntry::Takeover { .. } => before.is_some_and(|before| before.status != RunStatus::Done),
-        JobEntry::StepBegin(_) | JobEntry::Step(_) | JobEntry::Finish { .. } => running,
+        JobEntry::StepBegin(_) | JobEntry::Step(_) | JobEntry::Edit { .. } | JobEntry::Finish { .. } => {
+            running
+        }
     };
     let detail = || format!("{entry:?} after {:?}", before.map(|before| before.status));
     if holds { Ok(()) } else { Err(Error::invariant("nothing follows the end of a run", detail())) }

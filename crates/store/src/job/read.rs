@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 
 use super::name::JobName;
-use super::record::{BegunStep, Epoch, JobEntry, JobRecord, StepRecord};
+use super::record::{Epoch, JobEntry, JobRecord, StepKind, StepRecord};
 use super::state::{JobState, RunStatus};
 use crate::error::Error;
 use crate::ids::{Digest, DriverId, RunId};
@@ -23,8 +23,8 @@ pub struct Job {
     pub state: JobState,
     /// When that was written by its driver's clock, in milliseconds since the Unix epoch.
     pub written_ms: i64,
-    /// The finished steps of the current run, by index.
-    pub steps: Vec<FinishedStep>,
+    /// Its current run.
+    pub run: JobRun,
 }
 
 /// A finished step, as the log has it.
@@ -66,10 +66,14 @@ pub struct JobRun {
     pub status: RunStatus,
     /// Those who drove it, in order.
     pub drivers: Vec<JobDriver>,
-    /// Its finished steps, by index.
+    /// Its finished steps, by index, without those of texts that were edited away.
     pub steps: Vec<FinishedStep>,
-    /// A step with an effect outside of the store that was begun and is not finished.
-    pub begun: Option<BegunStep>,
+    /// Steps that were begun and are not finished: what identifies them, by index.
+    pub begun: BTreeMap<u64, Digest>,
+    /// Every COPY and INSERT that it has finished, those of texts that were edited away among them.
+    pub sinks: Vec<StepRecord>,
+    /// Where its script was edited: from which step on, and the epoch of the driver that met the edit.
+    pub editions: BTreeMap<u64, Epoch>,
     /// When its last driver ended it, by that driver's clock, in milliseconds since the Unix epoch.
     pub ended_ms: Option<i64>,
     /// Why it failed.
@@ -83,6 +87,14 @@ pub struct Histories {
     pub jobs: Vec<(JobName, Vec<JobRun>)>,
     /// Those whose log cannot be read, and why.
     pub unreadable: Vec<(JobName, Error)>,
+}
+
+impl JobRun {
+    /// The epoch of the driver that met the last edit of the script at or before this step; none if there was none.
+    #[must_use]
+    pub fn edition(&self, step: u64) -> Option<Epoch> {
+        self.editions.range(..=step).next_back().map(|(_, epoch)| *epoch)
+    }
 }
 
 impl Inner {
@@ -165,9 +177,9 @@ impl Store {
     /// [`Error::is_damage`] errors, [`Error::NewerFormat`] or [`Error::UnknownFeature`] if the log cannot be relied on.
     pub async fn open_job(&self, name: &JobName) -> Result<Option<Job>, Error> {
         let Some(newest) = self.inner.newest_job_entry(name).await? else { return Ok(None) };
-        let steps = finished_steps(&self.inner, name, &newest).await?;
+        let run = run_so_far(&self.inner, name, &newest).await?;
         let (state, written_ms) = (newest.body.state, newest.written_ms);
-        Ok(Some(Job { name: name.clone(), state, written_ms, steps }))
+        Ok(run.map(|run| Job { name: name.clone(), state, written_ms, run }))
     }
 
     /// All runs of a job with their steps, oldest first.
@@ -184,16 +196,16 @@ impl Store {
     }
 }
 
-/// The finished steps of the run that `newest` belongs to: those of its entries, read many at once.
+/// The run that `newest` belongs to, up to there; its entries are read many at once.
 ///
 /// # Errors
 /// [`Error::RunDamaged`]: a new run can be begun after `newest` all the same.
-pub(super) async fn finished_steps(
+pub(super) async fn run_so_far(
     inner: &Inner,
     name: &JobName,
     newest: &Entry<JobRecord>,
-) -> Result<Vec<FinishedStep>, Error> {
-    steps_up_to(inner, name, newest).await.map_err(|error| {
+) -> Result<Option<JobRun>, Error> {
+    run_up_to(inner, name, newest).await.map_err(|error| {
         if error.is_damage() {
             Error::RunDamaged { job: name.clone(), source: Box::new(error) }
         } else {
@@ -202,18 +214,18 @@ pub(super) async fn finished_steps(
     })
 }
 
-async fn steps_up_to(
+async fn run_up_to(
     inner: &Inner,
     name: &JobName,
     newest: &Entry<JobRecord>,
-) -> Result<Vec<FinishedStep>, Error> {
+) -> Result<Option<JobRun>, Error> {
     let log = inner.job_log(name);
     let mut entries = log.read_range(newest.body.state.run_slot.0..newest.slot.0).await?;
     if let Some(last) = entries.last() {
         log.check_follows(last, newest)?;
     }
     entries.push(newest.clone());
-    Ok(fold(&log, &entries)?.pop().map(|run| run.steps).unwrap_or_default())
+    Ok(fold(&log, &entries)?.pop())
 }
 
 /// The runs that a stretch of a log tells of. It must begin with the first entry of a run.
@@ -235,6 +247,7 @@ fn fold_run(entries: &[Entry<JobRecord>]) -> Option<JobRun> {
     let last = entries.last()?;
     let state = &last.body.state;
     let (mut drivers, mut steps, mut end) = (vec![], BTreeMap::new(), None);
+    let (mut begun, mut sinks, mut editions) = (BTreeMap::new(), Vec::<StepRecord>::new(), BTreeMap::new());
     for entry in entries {
         match &entry.body.entry {
             JobEntry::Run | JobEntry::Takeover { .. } => {
@@ -244,10 +257,23 @@ fn fold_run(entries: &[Entry<JobRecord>]) -> Option<JobRun> {
             // A step that was done again, because its checkpoint had been dropped, counts as it was done last.
             JobEntry::Step(step) => {
                 let epoch = entry.body.state.epoch;
+                begun.remove(&step.index);
+                if step.kind == StepKind::Sink {
+                    sinks.retain(|sink| sink.identity != step.identity);
+                    sinks.push(step.clone());
+                }
                 let step = FinishedStep { step: step.clone(), epoch, written_ms: entry.written_ms };
                 steps.insert(step.step.index, step);
             }
-            JobEntry::StepBegin(_) => {}
+            JobEntry::StepBegin(step) => {
+                begun.insert(step.index, step.identity);
+            }
+            JobEntry::Edit { from } => {
+                steps.retain(|index, _| index < from);
+                begun.retain(|index, _| index < from);
+                editions.retain(|index, _| index < from);
+                editions.insert(*from, entry.body.state.epoch);
+            }
             JobEntry::Finish { error, .. } => end = Some((entry.written_ms, error.clone())),
         }
     }
@@ -258,7 +284,9 @@ fn fold_run(entries: &[Entry<JobRecord>]) -> Option<JobRun> {
         status: state.status,
         drivers,
         steps: steps.into_values().collect(),
-        begun: state.begun.clone(),
+        begun,
+        sinks,
+        editions,
         ended_ms,
         error,
     })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::JobState;
 use crate::ids::{CheckpointName, Digest, Version};
+use crate::sealed::EDITED_JOBS;
 
 /// An entry's body: what happened, and where the job stands after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,8 +28,14 @@ pub enum JobEntry {
         /// The epoch of the driver before it, which is fenced from here on.
         from: Epoch,
     },
-    /// A step with an effect outside of the store is about to run: if nothing follows, it may have run in part.
+    /// A step that may commit a snapshot or have an effect outside of the store is about to run: if nothing follows, it may have
+    /// run in part.
     StepBegin(BegunStep),
+    /// The script was edited: what the run has recorded of this step and of those after it is of another text.
+    Edit {
+        /// The first step that is another one now, from 0.
+        from: u64,
+    },
     /// A step is finished.
     Step(StepRecord),
     /// The driver is through with the run.
@@ -38,6 +45,18 @@ pub enum JobEntry {
         /// Why not. The caller sees to it that it holds no secrets.
         error: Option<String>,
     },
+}
+
+impl JobEntry {
+    /// What a reader must know beyond the format.
+    pub(super) fn features(&self) -> Vec<String> {
+        match self {
+            Self::Edit { .. } => vec![EDITED_JOBS.to_owned()],
+            Self::Run | Self::Takeover { .. } | Self::StepBegin(_) | Self::Step(_) | Self::Finish { .. } => {
+                vec![]
+            }
+        }
+    }
 }
 
 /// The number of a driver's turn. Each is larger than all before it in the job.
@@ -81,8 +100,14 @@ pub struct StepRecord {
     pub kind: StepKind,
     /// What came of it.
     pub outcome: StepOutcome,
-    /// The snapshot that it made or found.
+    /// The snapshot that it made or found, if that is what its statement is for.
     pub checkpoint: Option<SnapshotRef>,
+    /// All snapshots that it made or found, those inside of its query among them, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SnapshotRef>,
+    /// The versions that names of checkpoints stood for in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<SnapshotRef>,
     /// Rows that it wrote or returned, if they were counted.
     pub rows: Option<u64>,
     /// How long it took, in milliseconds.

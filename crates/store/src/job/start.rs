@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use super::driver::{Driver, Position};
 use super::invariants;
 use super::name::JobName;
-use super::read::{FinishedStep, finished_steps};
+use super::read::{JobRun, run_so_far};
 use super::record::{JobEntry, JobRecord};
 use super::seat::Seat;
 use super::state::{Holder, JobState, Newcomer, RunStatus};
@@ -94,13 +94,13 @@ impl Driver {
             let draft = first_entry(store, name, &options, newest.as_ref(), seat.driver)?;
             // Read before the append: a run that cannot be read is not taken over.
             let resumed = newest.as_ref().filter(|_| draft.entry().body.entry != JobEntry::Run);
-            let finished = match resumed {
-                Some(newest) => finished_steps(&store.inner, name, newest).await?,
-                None => vec![],
+            let before = match resumed {
+                Some(newest) => run_so_far(&store.inner, name, newest).await?,
+                None => None,
             };
             if let AppendOutcome::Appended(_) = log.append(&draft).await? {
                 log.write_tail(draft.entry()).await;
-                let driver = take_place(store, name, seat, draft.entry().clone(), finished).await;
+                let driver = take_place(store, name, seat, draft.entry().clone(), before).await;
                 return Ok(StartOutcome::Driving(Box::new(driver)));
             }
             newest = store.inner.newest_job_entry(name).await?;
@@ -189,7 +189,7 @@ async fn take_place(
     name: &JobName,
     seat: Seat,
     newest: Entry<JobRecord>,
-    finished: Vec<FinishedStep>,
+    before: Option<JobRun>,
 ) -> Driver {
     if let Err(error) = seat.beat(&store.inner, name).await {
         tracing::debug!(job = %name, %error, "the first heartbeat was not written");
@@ -198,5 +198,5 @@ async fn take_place(
     let began = newest.body.state.clone();
     let resumed = newest.body.entry != JobEntry::Run;
     let at = Mutex::new(Position { newest, unsure: None, fenced: None, broken: None });
-    Driver { store: store.clone(), name: name.clone(), seat, began, resumed, finished, at }
+    Driver { store: store.clone(), name: name.clone(), seat, began, resumed, before, at }
 }

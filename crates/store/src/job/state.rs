@@ -29,7 +29,7 @@ pub struct JobState {
     pub variables: Digest,
     /// The last step that was finished.
     pub last_step: Option<u64>,
-    /// A step with an effect outside of the store that was begun and is not finished: it may have run in part.
+    /// The last step that was begun and is not finished: it may have run in part.
     pub begun: Option<BegunStep>,
 }
 
@@ -123,6 +123,11 @@ impl JobState {
     pub(super) fn with_step(&self, step: &StepRecord) -> Self {
         let begun = self.begun.clone().filter(|begun| begun.index != step.index);
         Self { last_step: Some(step.index), begun, ..self.clone() }
+    }
+
+    pub(super) fn with_edit(&self, from: u64) -> Self {
+        let last_step = self.last_step.filter(|last| *last < from).or_else(|| from.checked_sub(1));
+        Self { last_step, ..self.clone() }
     }
 
     pub(super) fn finished(&self, outcome: RunOutcome) -> Self {

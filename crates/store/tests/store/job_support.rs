@@ -25,6 +25,8 @@ pub fn step(index: u64) -> StepRecord {
         kind: StepKind::Checkpoint,
         outcome: StepOutcome::Written,
         checkpoint: Some(SnapshotRef { checkpoint: name(), version: Version(index + 1) }),
+        snapshots: vec![],
+        reads: vec![],
         rows: Some(index * 10),
         elapsed_ms: 5,
         times: None,
@@ -80,7 +82,7 @@ pub fn fenced(outcome: Result<DriveOutcome, Error>, by: &Driver) {
 /// The indexes of the finished steps of the current run.
 pub async fn finished(store: &Store) -> Vec<u64> {
     let found = store.open_job(&job()).await.unwrap().unwrap();
-    found.steps.iter().map(|finished| finished.step.index).collect()
+    found.run.steps.iter().map(|finished| finished.step.index).collect()
 }
 
 pub async fn on_disk(root: &FilePath) -> Store {

@@ -95,7 +95,7 @@ async fn a_step_counts_as_it_was_done_last() {
     again.rows = Some(77);
     recorded(driver.step(again.clone()).await);
     let job = store.open_job(&job()).await.unwrap().unwrap();
-    assert_eq!(job.steps.into_iter().map(|finished| finished.step).collect::<Vec<_>>(), [again, step(1)]);
+    assert_eq!(job.run.steps.into_iter().map(|finished| finished.step).collect::<Vec<_>>(), [again, step(1)]);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn the_newest_entry_tells_where_a_job_stands() {
     assert_eq!((job.state.run, job.state.epoch), (driver.run(), driver.epoch()));
     assert_eq!((job.state.status, job.state.last_step), (RunStatus::Running, Some(4)));
     assert_eq!(job.state.owner.run, driver.run().to_string());
-    assert_eq!(job.steps.len(), 5);
+    assert_eq!(job.run.steps.len(), 5);
     recorded(driver.finish(RunOutcome::Done, None).await);
     assert_eq!(reader.open_job(&job.name).await.unwrap().unwrap().state.status, RunStatus::Done);
 }

@@ -41,6 +41,8 @@ fn step(index: u64) -> StepRecord {
         kind: StepKind::Query,
         outcome: StepOutcome::Done,
         checkpoint: None,
+        snapshots: vec![],
+        reads: vec![],
         rows: None,
         elapsed_ms: 5,
         times: None,
@@ -51,5 +53,5 @@ fn step(index: u64) -> StepRecord {
 /// The indexes of the job's finished steps, each as often as the log has it.
 pub(super) async fn finished_steps(store: &Store) -> Result<Vec<u64>, Failure> {
     let found = store.open_job(&job()?).await?;
-    Ok(found.map_or_else(Vec::new, |job| job.steps.iter().map(|finished| finished.step.index).collect()))
+    Ok(found.map_or_else(Vec::new, |job| job.run.steps.iter().map(|finished| finished.step.index).collect()))
 }
