@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -87,6 +87,8 @@ pub struct Attempt {
     pub(crate) store: Store,
     record: AttemptRecord,
     beats: AtomicU64,
+    /// Whether this writer has set out to close it.
+    given_up: AtomicBool,
     /// On a local disk: free when this is dropped or the process ends, and then others know at once.
     _lock: Option<FileLock>,
     pub(crate) receipts: Mutex<BTreeMap<UnitNumber, Arc<Receipt>>>,
@@ -120,6 +122,7 @@ impl Store {
                 store: self.clone(),
                 record,
                 beats: AtomicU64::new(0),
+                given_up: AtomicBool::new(false),
                 _lock: lock,
                 receipts: Mutex::default(),
             }),
@@ -273,6 +276,16 @@ impl Attempt {
             return broken(format!("its signature is {}", receipt.signature));
         }
         receipt.disagreement().map_or(Ok(()), broken)
+    }
+
+    /// Notes that a close of the attempt may be this writer's own.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a close of the attempt may be this writer's own.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     /// Gives a sign of life. The caller decides how often; 10 seconds is usual.

@@ -101,7 +101,8 @@ pub enum Error {
         newest: Slot,
     },
 
-    /// A log does not have an entry that was on disk. Nothing older is served in its place.
+    /// A log does not have an entry that was on disk. Where the log's own hint tells, nothing older is served in its place; what
+    /// a hint of the index tells keeps a garbage collection away.
     #[error(
         "log {log} has lost its newest entry {missing}, which was written as {tail} says; put it back from a backup, or \
          give up what came after {} by removing {tail}", entry_or_nothing(*newest)
@@ -109,7 +110,7 @@ pub enum Error {
     LogCut {
         /// The log's path.
         log: String,
-        /// The path of the hint that names the entry.
+        /// The path of the hint that names the entry: the log's own, or one of the index.
         tail: String,
         /// The slot of the lost entry.
         missing: Slot,
@@ -205,6 +206,19 @@ pub enum Error {
         source: Cause,
     },
 
+    /// The driver of the job whose step this was has ended its turn.
+    #[error("the driver of the job has ended its turn; nothing was changed: run the job again")]
+    DriverGone,
+
+    /// Another driver has taken over the job whose step this was: nothing of this one counts any more.
+    #[error(
+        "another driver has taken over the job that was working on checkpoint {checkpoint}; nothing was changed"
+    )]
+    Fenced {
+        /// The checkpoint that was being written or dropped.
+        checkpoint: CheckpointName,
+    },
+
     /// Adopted units belong to attempts that no commit may use any more. Compute these units again.
     #[error("units {units:?} of {checkpoint} come from closed attempts {attempts:?}; compute them again")]
     UnitsClosed {
@@ -214,6 +228,21 @@ pub enum Error {
         attempts: Vec<AttemptId>,
         /// The units whose files they own.
         units: Vec<UnitNumber>,
+    },
+
+    /// Somebody else closed the attempt, which no writer does: a garbage collection took its writer for dead. Run again.
+    #[error(
+        "attempt {attempt} at checkpoint {checkpoint} was closed while it was written: its writer gave no sign of life for so \
+         long that a garbage collection took it for dead (entry {slot} of the log); nothing was committed and nobody dropped \
+         it, run the statement again"
+    )]
+    AttemptClosed {
+        /// The checkpoint that was being written.
+        checkpoint: CheckpointName,
+        /// The closed attempt.
+        attempt: AttemptId,
+        /// The slot of the entry that closed it.
+        slot: Slot,
     },
 
     /// A rule of the store's format would have been broken. This is a defect: report it.

@@ -1,4 +1,4 @@
-//! What may be secret in a URL: user, password, query and fragment.
+//! What may be secret in a URL (user, password, query and fragment), and which options of statements may be.
 //!
 //! People put passwords and signatures into URLs, and URLs into table names, locations and errors. Whatever is stored or
 //! printed passes through here first.
@@ -49,6 +49,49 @@ pub fn holds_password(text: &str) -> bool {
         String::new()
     });
     found
+}
+
+/// Parts of names whose values may be secret.
+const SECRET_WORDS: [&str; 8] =
+    ["key", "secret", "token", "passw", "pwd", "credential", "sas", "factory_options"];
+
+/// Options of object stores whose values are no secrets.
+const OPEN_OPTIONS: [&str; 7] = [
+    "aws.region",
+    "aws.endpoint",
+    "aws.oss",
+    "aws.cos",
+    "aws.allow_http",
+    "aws.skip_signature",
+    "aws.nosign",
+];
+
+/// Whether a name looks like that of a key, secret, token or password.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether the value of an option of `OPTIONS (…)` may be secret. Those of formats mostly are not; of those of object
+/// stores and others, only a few are known not to be.
+fn is_secret_option(option: &str) -> bool {
+    let option = option.to_ascii_lowercase();
+    let of_format = match option.strip_prefix("format.") {
+        Some(name) => name,
+        // DataFusion takes it for one of the format.
+        None if !option.contains('.') => option.as_str(),
+        None => return !OPEN_OPTIONS.contains(&option.as_str()),
+    };
+    // A column follows, which may be called anything.
+    let name = of_format.split("::").next().unwrap_or_default();
+    name == "metadata" || is_secret_name(name) || name.ends_with("_hex")
+}
+
+/// The value of an option as it may be shown.
+#[must_use]
+pub fn redact_option<'v>(option: &str, value: &'v str) -> Cow<'v, str> {
+    if is_secret_option(option) { Cow::Borrowed(CUT) } else { redact(value) }
 }
 
 /// A URL without what may be secret in it; a path stays as it is.
@@ -225,6 +268,34 @@ mod tests {
     fn a_query_alone_is_no_password() {
         assert!(holds_password("SELECT 'http://u:p@h/'"));
         assert!(!holds_password("SELECT 'https://h/?q=1', 'http://***@h/x'"));
+    }
+
+    #[test]
+    fn values_of_options_are_shown_where_they_are_no_secrets() {
+        for option in [
+            "aws.access_key_id",
+            "AWS.Secret_Access_Key",
+            "aws.session_token",
+            "gcp.service_account_path",
+            "other.store",
+            "api_key",
+            "format.metadata::note",
+            "format.crypto.file_encryption.footer_key_as_hex",
+            "format.crypto.file_decryption.aad_prefix_as_hex",
+        ] {
+            assert_eq!(redact_option(option, "hunter2"), "***", "{option}");
+        }
+        for option in [
+            "aws.region",
+            "compression",
+            "format.delimiter",
+            "format.bloom_filter_enabled::a.key",
+            "format.crypto.file_encryption.encrypt_footer",
+            "format.metadata_size_hint",
+        ] {
+            assert_eq!(redact_option(option, "x"), "x", "{option}");
+        }
+        assert_eq!(redact_option("aws.endpoint", "http://u:hunter2@h:80"), "http://***@h:80");
     }
 
     #[test]

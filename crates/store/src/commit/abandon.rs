@@ -23,6 +23,7 @@ impl Attempt {
     /// # Errors
     /// The errors of reading and appending. The attempt then stays open, which harms nobody.
     pub async fn abandon(&self) -> Result<(), Error> {
+        self.give_up();
         self.store.close_attempt(self.name(), self.id(), self.began_at()).await
     }
 
@@ -30,6 +31,7 @@ impl Attempt {
     ///
     /// As long as that slot is empty, the close goes there: whichever of the two is first keeps the other out.
     pub(super) async fn close_from(&self, commit: &Draft<StoredRecord>) -> Result<Closed, Error> {
+        self.give_up();
         let log = self.store.inner.log(self.name());
         let wanted = commit.entry();
         let before = match wanted.slot.0.checked_sub(1) {

@@ -24,6 +24,7 @@ impl Attempt {
     /// [`Error::SourceChanged`] if a source is not what it was; the attempt is then closed. [`Error::SourcesUnknown`] if that
     /// cannot be told; the attempt stays open.
     /// [`Error::UnitsClosed`] if adopted units must be computed again.
+    /// [`Error::AttemptClosed`] if a garbage collection took the writer for dead.
     /// [`Error::Invariant`] if the manifest breaks a rule of the format.
     /// [`Error::UnknownOutcome`] if it is not known whether the commit was written: run the statement again,
     /// which finds the snapshot if it was.
@@ -76,9 +77,7 @@ impl Attempt {
         let version = entry.body.state.last_version;
         let identity = &prepared.manifest.identity;
         if identity.reusable {
-            let objects = inner.objects.as_ref();
-            index::write_hint(objects, &inner.layout, &identity.signature, self.name(), version, entry.slot)
-                .await;
+            index::write_hint(inner, &identity.signature, self.name(), version, entry.slot).await;
         }
         inner.log(self.name()).write_tail(entry).await;
         CommitOutcome::Committed(Snapshot {

@@ -17,6 +17,15 @@ pub(crate) enum Fate {
     Committed(Version),
 }
 
+/// What closed an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    /// An entry in this slot that names it.
+    Abandon(Slot),
+    /// Everything was dropped.
+    DropAll,
+}
+
 /// A stretch of a log that grows while others append.
 pub(crate) struct View<'a> {
     inner: &'a Inner,
@@ -93,10 +102,17 @@ impl<'a> View<'a> {
 
     /// Whether an attempt that began when the log had `began_at` entries is closed.
     pub(crate) fn is_closed(&self, attempt: AttemptId, began_at: u64) -> bool {
-        self.since(began_at).any(|entry| match &entry.body.entry {
-            StoredEntry::Abandon { attempt: closed } => *closed == attempt,
-            StoredEntry::DropAll => true,
-            StoredEntry::Commit { .. } | StoredEntry::Drop { .. } => false,
+        self.closed_by(attempt, began_at).is_some()
+    }
+
+    /// What closed an attempt that began when the log had `began_at` entries, before anything else did.
+    pub(super) fn closed_by(&self, attempt: AttemptId, began_at: u64) -> Option<Close> {
+        self.since(began_at).find_map(|entry| match &entry.body.entry {
+            StoredEntry::Abandon { attempt: closed } => {
+                (*closed == attempt).then_some(Close::Abandon(entry.slot))
+            }
+            StoredEntry::DropAll => Some(Close::DropAll),
+            StoredEntry::Commit { .. } | StoredEntry::Drop { .. } => None,
         })
     }
 

@@ -44,7 +44,7 @@ impl Collector<'_> {
                 *chosen.lock() = Some((version, reason));
                 Some((StoredEntry::Drop { version }, state.without(version), vec![live]))
             };
-            let outcome = self.store.append_drop(self.name, judge).await?;
+            let outcome = self.store.append_drop(None, self.name, judge).await?;
             let Some((version, reason)) = chosen.into_inner().filter(|_| outcome != DropOutcome::NotFound)
             else {
                 return Ok(());

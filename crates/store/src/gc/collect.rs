@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use object_store::ObjectStore;
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::history::{History, Pretended};
 use super::judge::{Begin, Begun, Records, Standing, standings};
@@ -12,6 +12,8 @@ use super::survey::Survey;
 use super::{CheckpointGarbage, GcOptions, GcReport, StoreTime, UnknownObject};
 use crate::error::Error;
 use crate::ids::CheckpointName;
+use crate::index::Hints;
+use crate::local::LockState;
 use crate::log::LogState;
 use crate::store::{REQUESTS, Store};
 
@@ -22,6 +24,8 @@ pub(super) struct Collector<'a> {
     pub(super) name: &'a CheckpointName,
     pub(super) options: &'a GcOptions,
     pub(super) now: StoreTime,
+    /// What was there before any log was read.
+    pub(super) hints: &'a Hints,
 }
 
 impl Store {
@@ -34,7 +38,7 @@ impl Store {
     /// # Errors
     /// What concerns one checkpoint stops the collection there and stands in the report. Errors are given only where
     /// nothing could be begun: [`Error::MissingIdentity`], [`Error::NotWritable`], or [`Error::Storage`] if the store
-    /// could not be listed or did not tell its time.
+    /// could not be listed, its hints among it, or did not tell its time.
     pub async fn collect_garbage(&self, options: GcOptions) -> Result<GcReport, Error> {
         let mut report = GcReport::new(options.dry_run);
         let (names, unknown) = self.collectable(&options).await?;
@@ -49,10 +53,13 @@ impl Store {
         }
         let now = self.inner.store_time().await?;
         report.now = Some(now);
+        // Before any log is read, so that a log without what a hint leads to has lost it.
+        let listed = self.listed_hints().await?;
+        let hints = Hints::of(&self.inner.layout, &listed);
         let mut states = BTreeMap::new();
         for name in names {
             let mut garbage = CheckpointGarbage::new(name.clone());
-            let collector = Collector { store: self, name: &name, options: &options, now };
+            let collector = Collector { store: self, name: &name, options: &options, now, hints: &hints };
             match collector.collect(&mut garbage).await {
                 Ok(state) => {
                     states.insert(name, state);
@@ -61,7 +68,7 @@ impl Store {
             }
             report.checkpoints.push(garbage);
         }
-        if let Err(error) = self.collect_beside(&options, now, &states, &mut report).await {
+        if let Err(error) = self.collect_beside(&options, now, listed, &states, &mut report).await {
             report.stopped = Some(error);
         }
         Ok(report)
@@ -96,10 +103,11 @@ impl Store {
         &self,
         options: &GcOptions,
         now: StoreTime,
+        hints: Vec<ObjectMeta>,
         states: &BTreeMap<CheckpointName, LogState>,
         report: &mut GcReport,
     ) -> Result<(), Error> {
-        self.collect_hints(options, states, report).await?;
+        self.collect_hints(options, hints, states, report).await?;
         if options.checkpoints.is_none() {
             self.collect_leftovers(options, now, report).await?;
         }
@@ -119,6 +127,7 @@ impl Collector<'_> {
         garbage.unknown = std::mem::take(&mut survey.unknown);
         let mut pretended = Pretended::default();
         let mut history = History::read(self, &survey, &pretended).await?;
+        self.expect_all_commits(&survey, &history.state).await?;
         let records = self.records(&survey, garbage).await?;
 
         self.drop_versions(&history, &mut pretended, garbage).await?;
@@ -139,6 +148,20 @@ impl Collector<'_> {
         Ok(history.state)
     }
 
+    /// Fails if a hint proves that the log has lost a commit: its files look like those of an attempt that never ended.
+    async fn expect_all_commits(&self, survey: &Survey, state: &LogState) -> Result<(), Error> {
+        let inner = &self.store.inner;
+        let Some(lost) = self.hints.lost_commits(inner, self.name, state.last_version).await?.pop() else {
+            return Ok(());
+        };
+        Err(Error::LogCut {
+            log: inner.log(self.name).directory().to_string(),
+            tail: lost.hint.to_string(),
+            missing: lost.slot,
+            newest: survey.entries.keys().next_back().copied(),
+        })
+    }
+
     /// What each attempt set out to do. A record that is damaged is noted and keeps its own attempt alone from being judged by
     /// it; one of a newer program stops the collection, for nobody knows what it protects.
     async fn records(&self, survey: &Survey, garbage: &mut CheckpointGarbage) -> Result<Records, Error> {
@@ -146,15 +169,22 @@ impl Collector<'_> {
             survey.attempts.iter().map(|(id, directory)| (*id, directory.has_record())).collect();
         let mut reads = futures::stream::iter(attempts)
             .map(|(attempt, listed)| async move {
-                (attempt, listed, self.store.attempt_record(self.name, attempt).await)
+                let record = self.store.attempt_record(self.name, attempt).await;
+                let lock = match &record {
+                    Ok(Some(record)) => self.owners_lock(record).await,
+                    _ => LockState::Unknown,
+                };
+                (attempt, listed, record, lock)
             })
             .buffered(REQUESTS);
         let mut records = Records::new();
-        while let Some((attempt, listed, record)) = reads.next().await {
+        while let Some((attempt, listed, record, lock)) = reads.next().await {
             let begin = match record {
-                Ok(Some(record)) => {
-                    Begin::Recorded(Begun { began_at: record.began_at, signature: record.spec.signature })
-                }
+                Ok(Some(record)) => Begin::Recorded(Begun {
+                    began_at: record.began_at,
+                    signature: record.spec.signature,
+                    held: lock == LockState::Held,
+                }),
                 // One that was listed and is gone is being collected by another.
                 Ok(None) if listed => continue,
                 Ok(None) => Begin::Unrecorded,

@@ -13,19 +13,24 @@ use crate::log::LogState;
 use crate::store::Store;
 
 impl Store {
+    /// What lies where the hints are.
+    pub(super) async fn listed_hints(&self) -> Result<Vec<ObjectMeta>, Error> {
+        let directory = self.inner.layout.indexes();
+        let listed = self.inner.objects.list(Some(&directory)).try_collect().await;
+        listed.map_err(|source| Error::storage("list", &directory, source))
+    }
+
     /// Removes the hints that lead to versions which were dropped. `states` has the checkpoints whose logs could be
     /// read; hints to others stay.
     pub(super) async fn collect_hints(
         &self,
         options: &GcOptions,
+        listed: Vec<ObjectMeta>,
         states: &BTreeMap<CheckpointName, LogState>,
         report: &mut GcReport,
     ) -> Result<(), Error> {
-        let directory = self.inner.layout.indexes();
-        let failed = |source| Error::storage("list", &directory, source);
-        let mut listed = self.inner.objects.list(Some(&directory));
         let mut doomed: BTreeMap<CheckpointName, Vec<ObjectMeta>> = BTreeMap::new();
-        while let Some(meta) = listed.try_next().await.map_err(failed)? {
+        for meta in listed {
             match self.inner.layout.parse_hint(&meta.location) {
                 Some((_, name, version)) => {
                     let state = states.get(&name);
@@ -60,7 +65,8 @@ impl Store {
     }
 }
 
-/// A version that is not there, and was given before the log was read: a later one may be there by now.
+/// A version that is not there, and was given before the log was read. One that the log never gave may be all that tells of a
+/// loss.
 fn leads_to_dropped(state: &LogState, version: Version) -> bool {
     version <= state.last_version && state.find(version).is_none()
 }

@@ -14,6 +14,8 @@ use crate::layout::AttemptObject;
 pub(super) struct Begun {
     pub(super) began_at: u64,
     pub(super) signature: Signature,
+    /// Whether its owner's process is seen to live on this host.
+    pub(super) held: bool,
 }
 
 /// What is known of an attempt's begin.
@@ -89,7 +91,9 @@ fn standing(
         None if matches!(begin, Begin::Damaged) => return Standing::Open(KeptReason::Unreadable),
         None => {}
     }
-    let last = directory.last_sign().unwrap_or(now);
+    // A process that lives may be too busy, or stopped, to write a heartbeat.
+    let held = begin.recorded().is_some_and(|begun| begun.held);
+    let last = directory.last_sign().filter(|_| !held).unwrap_or(now);
     let silent = now.since(last);
     if silent < options.death {
         return Standing::Open(KeptReason::Alive { until: last.after(options.death) });

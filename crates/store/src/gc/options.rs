@@ -14,7 +14,8 @@ pub struct GcOptions {
     /// How long files stay after the drops that freed them, so that whoever reads them can end; and the age before
     /// which no version is dropped. Default: 24 hours. Zero is safe only while nobody reads.
     pub grace: Duration,
-    /// How long an attempt must be without a sign of life before it is taken for dead. Default: 15 minutes.
+    /// How long an attempt must be without a sign of life before it is taken for dead. One whose owner's process is seen to
+    /// live on this host is never. Default: 15 minutes.
     pub death: Duration,
     /// How many versions are kept of a checkpoint that does not say so itself; at least one. `None`: all. Default: 2.
     pub keep_versions: Option<u32>,

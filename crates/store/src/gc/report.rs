@@ -138,7 +138,7 @@ pub enum KeptReason {
         /// When its grace period is over.
         until: StoreTime,
     },
-    /// Its attempt may be alive.
+    /// Its attempt may be alive. Where its owner's process is seen to live on this host, that is a sign of life of now.
     Alive {
         /// When it is taken for dead, should no further sign of life come.
         until: StoreTime,

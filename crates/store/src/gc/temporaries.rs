@@ -4,6 +4,7 @@ use super::collect::Collector;
 use super::judge::Standing;
 use super::survey::Directory;
 use super::{CheckpointGarbage, DeletedObject, KeptObject, KeptReason, StoreTime};
+use crate::attempt::AttemptRecord;
 use crate::error::Error;
 use crate::ids::AttemptId;
 use crate::local::{DurableFileSystem, LEFTOVER_AGE, Leftover, LockState};
@@ -74,12 +75,19 @@ impl Collector<'_> {
             Err(error) if error.is_damage() => return Ok(false),
             record => record?,
         };
-        let here = |owner: &Owner| owner.same_host(&Owner::here(&owner.run));
-        if !record.is_some_and(|record| here(&record.spec.owner)) {
-            return Ok(false);
+        match record {
+            Some(record) => Ok(self.owners_lock(&record).await == LockState::Free),
+            None => Ok(false),
         }
-        let lock = self.store.inner.layout.lock(self.name, attempt);
-        Ok(self.store.inner.lock_state(&lock).await == LockState::Free)
+    }
+
+    /// What the lock of an attempt's owner shows. Of an owner on another host it shows nothing.
+    pub(super) async fn owners_lock(&self, record: &AttemptRecord) -> LockState {
+        let (inner, owner) = (&self.store.inner, &record.spec.owner);
+        if inner.local.is_none() || !owner.same_host(&Owner::here(&owner.run)) {
+            return LockState::Unknown;
+        }
+        inner.lock_state(&inner.layout.lock(self.name, record.attempt)).await
     }
 
     /// Whether no temporary file is left in an attempt's directory, also none that came late.

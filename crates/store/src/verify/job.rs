@@ -1,6 +1,7 @@
 //! The logs of jobs: every entry, and whether they tell of whole runs.
 
 use super::finding::Problem;
+use super::log::Walk;
 use super::report::Damage;
 use super::run::Verifier;
 use crate::error::Error;
@@ -27,7 +28,8 @@ impl Verifier<'_> {
     async fn verify_job(&self, name: &JobName) {
         let log = self.store.inner.job_log(name);
         let mut entries = vec![];
-        let Some(walk) = self.walk(&log, None, |entry| entries.push(entry)).await else { return };
+        let walk = self.walk(&log, None, |entry| entries.push(entry)).await;
+        let Some(walk) = walk.filter(Walk::is_started) else { return };
         self.count(|checked| checked.jobs += 1);
         // Of a log with holes the rest tells of no whole runs.
         if walk.problems.is_empty()

@@ -9,13 +9,16 @@ use super::finding::Problem;
 use super::report::Damage;
 use super::run::Verifier;
 use crate::ids::{CheckpointName, Checksum, Slot, Version};
+use crate::index::{Hints, LostCommit};
 use crate::log::{Entry, Log, LogBody, LogState, StoredEntry, StoredRecord};
 use crate::store::REQUESTS;
 
 /// What was found on the way through a log.
 pub(super) struct Walk {
+    /// The newest slot that has an entry.
+    listed: Option<Slot>,
     /// The newest slot that has an entry, or had one.
-    newest: Slot,
+    newest: Option<Slot>,
     /// The slot and the checksum of the last entry that could be read.
     last: Option<(Slot, Checksum)>,
     pub(super) problems: Vec<(Slot, Problem)>,
@@ -42,19 +45,25 @@ impl Told {
 }
 
 impl Verifier<'_> {
-    /// Reads the whole log of a checkpoint; `None` if there is none.
-    pub(super) async fn verify_log(&self, name: &CheckpointName) -> Option<Told> {
+    /// Reads the whole log of a checkpoint; `None` if there is none, and none was lost by all that `hints` tell.
+    pub(super) async fn verify_log(&self, name: &CheckpointName, hints: &Hints) -> Option<Told> {
         let log = self.store.inner.log(name);
         let mut told = Told::default();
-        let walk = self.walk(&log, Some(name), |entry| told.take(entry)).await?;
+        let mut walk = self.walk(&log, Some(name), |entry| told.take(entry)).await?;
+        let lost = self.lost_commits(name, hints, told.state.last_version).await;
+        walk.miss(&lost);
+        if !walk.is_started() {
+            return None;
+        }
         for (slot, problem) in walk.problems {
-            let versions = versions_of(&told.state, slot, walk.newest);
+            let mut versions = versions_of(&told.state, slot, walk.newest);
+            versions.extend(lost.iter().filter(|lost| lost.slot == slot).map(|lost| lost.version));
             self.note(log.path(slot), problem, Some(name), &versions);
         }
         Some(told)
     }
 
-    /// Reads a whole log, and gives every entry that can be read to `seen`, in order; `None` if there is no log.
+    /// Reads a whole log, and gives every entry that can be read to `seen`, in order; `None` if it cannot be listed.
     pub(super) async fn walk<B: LogBody>(
         &self,
         log: &Log<B>,
@@ -73,8 +82,7 @@ impl Verifier<'_> {
             _ => None,
         };
         let problems = lost.map(|lost| (lost, Problem::missing("a log entry"))).into_iter().collect();
-        let newest = listed.or(lost)?;
-        let mut walk = Walk { newest, last: None, problems };
+        let mut walk = Walk { listed, newest: listed.max(lost), last: None, problems };
         // A listing that runs beside appends may miss an earlier entry: look at every slot.
         let slots = listed.map_or(0, |listed| listed.next().0);
         let mut reads = futures::stream::iter((0..slots).map(Slot))
@@ -133,6 +141,31 @@ impl Verifier<'_> {
 }
 
 impl Walk {
+    /// Whether there is, or was, an entry.
+    pub(super) fn is_started(&self) -> bool {
+        self.newest.is_some()
+    }
+
+    /// Takes in the commits that the log must have had. Of an entry that cannot be read the walk has told.
+    fn miss(&mut self, lost: &[LostCommit]) {
+        for LostCommit { version, slot, hint } in lost {
+            self.newest = self.newest.max(Some(*slot));
+            if self.problems.iter().any(|(known, _)| known == slot) {
+                continue;
+            }
+            let expected = format!(
+                "the commit of version {version}, which was written as {hint} says: put it back from a backup, or give the \
+                 version up by removing that hint"
+            );
+            let problem = if Some(*slot) > self.listed {
+                Problem::missing(expected)
+            } else {
+                Problem::new(Damage::Foreign, expected, "an entry of another history")
+            };
+            self.problems.push((*slot, problem));
+        }
+    }
+
     fn step<B>(&mut self, entry: &Entry<B>) {
         let before = entry.slot.0.checked_sub(1).map(Slot);
         match (self.last, before) {
@@ -152,7 +185,7 @@ impl Walk {
 }
 
 /// The versions that need an entry: the one that it committed, and all of them if it is the newest.
-fn versions_of(state: &LogState, slot: Slot, newest: Slot) -> Vec<Version> {
-    let needs = |live_slot: Slot| slot == live_slot || slot == newest;
+fn versions_of(state: &LogState, slot: Slot, newest: Option<Slot>) -> Vec<Version> {
+    let needs = |live_slot: Slot| slot == live_slot || Some(slot) == newest;
     state.live.iter().filter(|live| needs(live.slot)).map(|live| live.version).collect()
 }

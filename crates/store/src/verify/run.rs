@@ -1,6 +1,6 @@
 //! One verification, from the store's identity to the last data file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 
@@ -8,7 +8,8 @@ use super::finding::Problem;
 use super::progress::Meter;
 use super::report::{Checked, VerifyOptions, VerifyReport};
 use crate::error::Error;
-use crate::ids::CheckpointName;
+use crate::ids::{CheckpointName, Version};
+use crate::index::Hints;
 use crate::store::Store;
 
 /// A verification under way.
@@ -32,9 +33,12 @@ impl Store {
     pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport, Error> {
         let meter = Meter::new(options.progress.clone());
         let verifier = Verifier { store: self, options: &options, report: Mutex::default(), meter };
+        // Before any log is read, so that a log without what a hint leads to has lost it.
+        let listed = verifier.list_hints().await;
+        let hints = Hints::of(&self.inner.layout, &listed);
         let mut states = BTreeMap::new();
-        for name in verifier.names().await? {
-            let Some(mut told) = verifier.verify_log(&name).await else { continue };
+        for name in verifier.names(&hints).await? {
+            let Some(mut told) = verifier.verify_log(&name, &hints).await else { continue };
             verifier.count(|checked| checked.checkpoints += 1);
             verifier.verify_snapshots(&name, &mut told).await;
             verifier.forget_what_was_dropped(&name).await;
@@ -44,7 +48,9 @@ impl Store {
             verifier.verify_jobs().await;
         }
         verifier.verify_identity().await;
-        verifier.verify_index(&states).await;
+        for hint in &listed {
+            verifier.verify_hint(hint, &states);
+        }
         let mut report = verifier.report.into_inner();
         report.findings.sort_by(|a, b| (&a.checkpoint, &a.object).cmp(&(&b.checkpoint, &b.object)));
         Ok(report)
@@ -52,11 +58,13 @@ impl Store {
 }
 
 impl Verifier<'_> {
-    async fn names(&self) -> Result<Vec<CheckpointName>, Error> {
+    /// The checkpoints to look at, also those of which nothing is left but hints.
+    async fn names(&self, hints: &Hints) -> Result<BTreeSet<CheckpointName>, Error> {
         if let Some(name) = &self.options.name {
-            return Ok(vec![name.clone()]);
+            return Ok(BTreeSet::from([name.clone()]));
         }
-        self.store.listed_names().await
+        let listed = self.store.listed_names().await?;
+        Ok(listed.into_iter().chain(hints.names().cloned()).collect())
     }
 
     /// `milepost.json` must be there if there is a checkpoint or a job, readable or not.
@@ -83,10 +91,10 @@ impl Verifier<'_> {
             return;
         }
         let Ok(state) = self.store.inner.state(name).await else { return };
+        // One that the log never gave was not dropped: it is lost.
+        let dropped = |version: &Version| *version <= state.last_version && state.find(*version).is_none();
         let mut report = self.report.lock();
-        report.findings.retain(|finding| {
-            !concerned(finding) || finding.versions.iter().any(|version| state.find(*version).is_some())
-        });
+        report.findings.retain(|finding| !concerned(finding) || !finding.versions.iter().all(dropped));
     }
 
     pub(super) fn count(&self, add: impl FnOnce(&mut Checked)) {

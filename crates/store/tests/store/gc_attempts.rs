@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use milepost_store::gc::{AbandonReason, Abandoned, KeptReason};
 use milepost_store::{
-    CheckpointName, CommitOutcome, DropOutcome, Error, GcOptions, StoreTime, VerifyOptions, Version,
+    CheckpointName, CommitOutcome, DropOutcome, Error, GcOptions, Slot, StoreTime, VerifyOptions, Version,
 };
 use milepost_testkit::Operation;
 
@@ -62,9 +62,29 @@ async fn a_writer_that_was_taken_for_dead_cannot_commit() {
     let (attempt, manifest) = staged(&aged.store, "a", &[1]).await.unwrap();
     aged.clock.advance(DEATH);
     assert_eq!(garbage(&aged.collect().await).abandoned.len(), 1);
+    let error = attempt.commit(draft(manifest), &Unchanged).await.unwrap_err();
+    let told = matches!(&error, Error::AttemptClosed { attempt: closed, slot: Slot(0), .. } if *closed == attempt.id());
+    assert!(told && !error.is_damage(), "{error}");
+    let text = error.to_string();
+    for part in
+        ["trips", "no sign of life", "garbage collection", "nobody dropped it", "run the statement again"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(newest(&aged.store).await, None);
+}
+
+/// A drop is told of as a drop, whatever collections there were since.
+#[tokio::test]
+async fn a_writer_whose_checkpoint_was_dropped_is_not_told_of_a_collection() {
+    let aged = aged().await;
+    commit(&aged.store, "old", &[0]).await;
+    let (attempt, manifest) = staged(&aged.store, "a", &[1]).await.unwrap();
+    let _ = aged.store.drop_checkpoint(&name()).await.unwrap();
+    aged.clock.advance(DEATH);
+    aged.collect().await;
     let outcome = attempt.commit(draft(manifest), &Unchanged).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Closed);
-    assert_eq!(newest(&aged.store).await, None);
 }
 
 /// It stalls right at the append: the close takes the slot that the commit was to have.
@@ -79,7 +99,8 @@ async fn a_commit_that_arrives_after_the_close_does_not_count() {
     .await;
     let report = aged.collect_with(no_grace()).await;
     assert_eq!(garbage(&report).abandoned.len(), 1);
-    assert_eq!(committing.await.unwrap().unwrap(), CommitOutcome::Closed);
+    let error = committing.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::AttemptClosed { .. }), "{error}");
     assert_eq!(newest(&aged.store).await, None);
 }
 

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use milepost_store::gc::KeptReason;
 use milepost_store::{
-    Attempt, Durability, DurableFileSystem, GcOptions, Owner, Store, VerifyOptions, Version,
+    Attempt, AttemptSpec, CommitOutcome, Durability, DurableFileSystem, GcOptions, Owner, Store,
+    VerifyOptions, Version,
 };
 use milepost_testkit::{FaultStore, Operation};
 
@@ -211,4 +213,43 @@ async fn a_half_written_file_without_a_record_goes_too() {
     let report = store.collect_garbage(no_grace()).await.unwrap();
     assert_eq!(gone(&report), [(half, 4)]);
     assert!(!directory.exists());
+}
+
+/// A writer whose threads are all busy gives no heartbeat for hours. Its process lives, and holds its lock.
+#[tokio::test]
+async fn a_silent_writer_that_lives_on_this_host_keeps_its_attempt() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await;
+    let busy = AttemptSpec { owner: Owner::here("run"), ..spec(signature("1")) };
+    let attempt = store.begin(&name(), busy.clone()).await.unwrap();
+    let receipt = write_unit(&attempt, 0, &[1]).await.unwrap();
+    let directory =
+        |attempt: &Attempt| root.path().join(format!("checkpoints/trips/attempts/{}", attempt.id()));
+    age(&directory(&attempt), 2);
+    for dry_run in [true, false] {
+        let options = GcOptions { dry_run, ..no_grace() };
+        let report = open(root.path()).await.collect_garbage(options.clone()).await.unwrap();
+        assert!(report.is_complete(), "{report:?}");
+        let garbage = report.of(&name()).unwrap();
+        assert_eq!((&garbage.abandoned[..], &garbage.deleted[..]), (&[][..], &[][..]));
+        let until = report.now.unwrap().after(options.death);
+        assert_eq!(garbage.kept.len(), 4, "record, lock, rows and receipt: {garbage:?}");
+        assert!(garbage.kept.iter().all(|kept| kept.reason == KeptReason::Alive { until }), "{garbage:?}");
+    }
+    let outcome = attempt.commit(draft(manifest(signature("1"), receipt.files)), &Unchanged).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
+
+    // What nobody holds any more is dead, and so is what another host's process may or may not hold.
+    let elsewhere = Owner { host: "another host".to_owned(), ..Owner::here("run") };
+    for (owner, gone) in [(Owner::here("run"), true), (elsewhere, false)] {
+        let spec = AttemptSpec { owner, ..busy.clone() };
+        let attempt = store.begin(&name(), spec).await.unwrap();
+        age(&directory(&attempt), 2);
+        let (id, held) = (attempt.id(), (!gone).then_some(attempt));
+        let report = store.collect_garbage(no_grace()).await.unwrap();
+        let closed: Vec<_> =
+            report.of(&name()).unwrap().abandoned.iter().map(|closed| closed.attempt).collect();
+        assert_eq!(closed, [id]);
+        drop(held);
+    }
 }

@@ -1,7 +1,7 @@
 //! What a collection cannot read stops it; what it does not know it leaves; a dry run changes nothing.
 
 use milepost_store::gc::KeptReason;
-use milepost_store::{CheckpointName, Error, GcOptions, GcReport, Version};
+use milepost_store::{CheckpointName, Error, GcOptions, GcReport, Slot, Version};
 use milepost_testkit::{Fault, Operation, Rule};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -52,6 +52,35 @@ async fn a_missing_entry_stops_that_checkpoint_only() {
     let (aged, other) = littered().await;
     aged.faults.inner().delete(&entry_path(1)).await.unwrap();
     assert_stops(&aged, &other, Error::is_damage).await;
+}
+
+/// Without its commit a snapshot looks like the work of a writer that died. The hint to it tells the two apart.
+#[tokio::test]
+async fn a_commit_that_the_log_has_lost_stops_that_checkpoint_only() {
+    for kept in [0, 1] {
+        let (aged, other) = littered().await;
+        for path in [entry_path(0), entry_path(1), entry_path(2), tail_path()].iter().skip(kept) {
+            aged.faults.inner().delete(path).await.unwrap();
+        }
+        let dry = aged.collect_with(GcOptions { dry_run: true, ..no_grace() }).await;
+        let report = assert_stops(&aged, &other, |error| {
+            matches!(error, Error::LogCut { missing: Slot(1), .. }) && error.is_damage()
+        })
+        .await;
+        for report in [&dry, &report] {
+            let lost = report.of(&name()).unwrap();
+            assert!(lost.dropped.is_empty() && lost.abandoned.is_empty() && lost.hints == 0, "{report:?}");
+            let text = lost.stopped.as_ref().unwrap().to_string();
+            let hint = format!("root/index/{}/trips@2", signature("2"));
+            assert!(text.contains("has lost its newest entry 1") && text.contains(&hint), "{text}");
+        }
+        // As it says.
+        for text in ["1", "2"] {
+            let hint = format!("root/index/{}/trips@{text}", signature(text));
+            aged.faults.inner().delete(&Path::from(hint)).await.unwrap();
+        }
+        assert!(aged.collect_with(no_grace()).await.is_complete());
+    }
 }
 
 #[tokio::test]
