@@ -2,7 +2,7 @@
 //!
 //! DataFusion takes two hash partitionings with equally many partitions for compatible without proof, and promises no
 //! stable function. So a snapshot names the function that dealt its rows out, with what it gave for known values, and is
-//! read as partitioned only where this program's function gives the same ([why](../../../docs/adr/0017-partitioned-snapshots.md)).
+//! read as partitioned only where this program's function gives the same ([why](../../../../docs/adr/0017-partitioned-snapshots.md)).
 
 mod dealer;
 mod function;

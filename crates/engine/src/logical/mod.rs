@@ -1,6 +1,7 @@
-//! Our logical nodes, the checkpoint itself, its stand-in for EXPLAIN and the query that is held back, and our two rules.
+//! Our logical nodes, the checkpoint itself, its stand-in for EXPLAIN and the query that is held back, and our rules.
 
 mod checkpoint;
+mod dependencies;
 mod display;
 mod display_exec;
 mod hold;
@@ -9,6 +10,10 @@ mod walk;
 
 pub use checkpoint::{Checkpoint, NodeId};
 pub(crate) use checkpoint::{checkpoints_in, is_checkpoint};
+pub(crate) use dependencies::{
+    TrueDependencies, TrueRelations, guard_dependencies, refuse_unclear_groups, with_true_dependencies,
+    without_false_claims,
+};
 pub(crate) use display::CheckpointDisplay;
 pub(crate) use display_exec::DisplayPlanner;
 pub(crate) use hold::{hold_queries, is_held, release, released, released_queries};
@@ -25,7 +30,7 @@ use milepost_store::CheckpointName;
 /// An invalid name.
 pub fn checkpoint_node(plan: LogicalPlan, name: Option<&str>) -> Result<LogicalPlan> {
     let name = name.map(CheckpointName::parse).transpose().map_err(crate::error::store_error)?;
-    checkpoint_plan(Checkpoint::new(plan, name))
+    checkpoint_plan(Checkpoint::new(without_false_claims(plan)?, name))
 }
 
 /// A checkpoint as a plan of its own. A single column gets a projection on top: the optimizer asks the root of an `IN`

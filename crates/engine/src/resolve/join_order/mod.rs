@@ -32,7 +32,7 @@ use self::estimate::{Relation, relation};
 use self::graph::JoinGraph;
 use crate::config::JoinOrder;
 use crate::context::settings;
-use crate::logical::{CheckpointDisplay, any_node};
+use crate::logical::{CheckpointDisplay, TrueDependencies, any_node};
 use crate::scan::snapshots_in;
 
 /// What is between the joins must become smaller by this factor for the order to be changed.
@@ -69,7 +69,8 @@ pub(super) async fn by_measured_sizes(
     })?;
     // Columns that nobody needs any more. The other rules have seen all parts of the plan, and one of them would bring the
     // joins back into the order of their inputs.
-    let columns = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+    let columns =
+        Optimizer::with_rules(vec![Arc::new(TrueDependencies), Arc::new(OptimizeProjections::new())]);
     columns.optimize(replaced.data, state, |_, _| {}).map(Some)
 }
 

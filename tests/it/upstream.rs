@@ -1,0 +1,342 @@
+//! Queries for which DataFusion 55.2 alone gives wrong rows: see docs/upstream/. What is expected is worked out by hand.
+
+use datafusion::common::ScalarValue;
+use datafusion::prelude::SessionConfig;
+use milepost::Session;
+
+use crate::support::{number, run, table, unique};
+
+async fn session(partitions: usize) -> Session {
+    let config = SessionConfig::new().with_target_partitions(partitions);
+    let store = format!("memory://{}", unique("upstream"));
+    Session::builder().with_config(config).with_store_url(&store).build().await.unwrap()
+}
+
+/// Every row as text, in the order in which it comes: `40|41`.
+async fn rows(session: &Session, sql: &str) -> Vec<String> {
+    let table = table(session, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let text = |value: &ScalarValue| if value.is_null() { "-".to_string() } else { value.to_string() };
+    table.rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join("|")).collect()
+}
+
+/// Asserts what a query gives, and what a checkpoint of it keeps.
+async fn assert_rows(session: &Session, sql: &str, expected: &[&str]) {
+    assert_eq!(rows(session, sql).await, expected, "{sql}");
+    run(session, &format!("CHECKPOINT kept WITH (reuse = 'off') AS {sql}")).await.unwrap();
+    let mut kept = rows(session, "SELECT * FROM kept").await;
+    let mut expected = expected.to_vec();
+    kept.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(kept, expected, "kept of {sql}");
+}
+
+/// 400,000 rows in several row groups; the first ones have no `v`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_greatest_is_found_behind_rows_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = session(2).await;
+    let place = dir.path().display();
+    for sql in [
+        format!(
+            "COPY (SELECT value AS id, NULL::bigint AS v FROM generate_series(1, 100)) TO '{place}/t/0.parquet'"
+        ),
+        format!(
+            "COPY (SELECT value AS id, value AS v FROM generate_series(101, 200)) TO '{place}/t/1.parquet'"
+        ),
+        format!("CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{place}/t/'"),
+        "CHECKPOINT units WITH (unit_bytes = '1 KiB') AS SELECT id, v FROM t".to_string(),
+    ] {
+        run(&session, &sql).await.unwrap();
+    }
+    for table in ["t", "units"] {
+        let plain = format!("SELECT min(id), max(v) FROM {table} WHERE id > 0");
+        assert_rows(&session, &plain, &["1|200"]).await;
+        let computed = format!("SELECT min(id), max(v + 1) FROM {table}");
+        assert_rows(&session, &computed, &["1|201"]).await;
+    }
+}
+
+/// `p` is each of 1 to 40, and null.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_takes_no_groups_away_that_a_window_counts() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        run(&session, "CREATE TABLE t AS SELECT CASE WHEN value % 41 > 0 THEN value % 41 END AS p FROM generate_series(1, 900)").await.unwrap();
+        for (sql, expected) in [
+            ("SELECT p, count(p) OVER () FROM (SELECT DISTINCT p FROM t) ORDER BY p LIMIT 1", "1|40"),
+            (
+                "SELECT p, row_number() OVER (ORDER BY p) FROM (SELECT DISTINCT p FROM t WHERE p > 0) ORDER BY p DESC LIMIT 1",
+                "40|40",
+            ),
+            (
+                "SELECT p, sum(p) OVER () FROM (SELECT p FROM t GROUP BY p) ORDER BY p DESC NULLS LAST LIMIT 1",
+                "40|820",
+            ),
+            (
+                "SELECT p, rank() OVER (ORDER BY p) FROM (SELECT p, max(p) AS m FROM t GROUP BY p) ORDER BY m DESC NULLS LAST LIMIT 1",
+                "40|40",
+            ),
+            ("SELECT -p AS p FROM (SELECT DISTINCT p FROM t WHERE p > 0) ORDER BY p DESC LIMIT 1", "-1"),
+        ] {
+            assert_rows(&session, sql, &[expected]).await;
+        }
+    }
+}
+
+/// The groups 0 to 4, of which all of 3 is NaN, and 0 has the greatest number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_finds_the_topmost_groups_beside_nan() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE f AS SELECT value % 5 AS g, CASE WHEN value % 5 = 3 THEN 'NaN'::double ELSE value + 0.5 END AS v FROM generate_series(1, 100)").await.unwrap();
+    assert_rows(
+        &session,
+        "SELECT g, max(v) AS m FROM f GROUP BY g ORDER BY m DESC NULLS LAST LIMIT 1",
+        &["3|NaN"],
+    )
+    .await;
+    assert_rows(&session, "SELECT g, min(v) AS m FROM f GROUP BY g ORDER BY m LIMIT 1", &["1|1.5"]).await;
+}
+
+/// The rule stays where it is right.
+#[tokio::test]
+async fn an_aggregation_gives_the_topmost_groups_where_only_they_are_needed() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE t AS SELECT value % 41 AS p, value AS v FROM generate_series(1, 900)")
+        .await
+        .unwrap();
+    for sql in [
+        "SELECT p, max(v) AS m FROM t GROUP BY p ORDER BY m DESC NULLS LAST LIMIT 3",
+        "SELECT m, p + 1 AS q FROM (SELECT p, min(v) AS m FROM t GROUP BY p) ORDER BY m LIMIT 3",
+        "SELECT DISTINCT p FROM t ORDER BY p DESC LIMIT 3",
+    ] {
+        let plan = crate::support::physical(session.sql(sql).await.unwrap()).await;
+        assert!(plan.contains("lim=[3]"), "{sql}: {plan}");
+    }
+    assert_eq!(
+        number(&session, "SELECT sum(p) FROM (SELECT DISTINCT p FROM t ORDER BY p DESC LIMIT 3)").await,
+        117
+    );
+}
+
+/// 6000 rows sorted by `x`, and groups of them by sets, in which each `x` is there four times: 1 with its `y` and 1 without, and
+/// the sum of all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_of_sets_have_the_order_of_no_key() {
+    for partitions in [1, 2, 8] {
+        let session = session(partitions).await;
+        run(&session, "CREATE TABLE t AS SELECT value AS x, value % 3 AS y FROM generate_series(1, 6000)")
+            .await
+            .unwrap();
+        run(&session, "CHECKPOINT s AS SELECT x, y FROM t ORDER BY x").await.unwrap();
+        run(&session, "CHECKPOINT r AS SELECT x, y, count(*) AS n FROM s GROUP BY ROLLUP (x, y)")
+            .await
+            .unwrap();
+        let sums = |from: &str| format!("SELECT x, sum(n) AS n FROM {from} GROUP BY x");
+        let rollup = "(SELECT x, y, count(*) AS n FROM s GROUP BY ROLLUP (x, y))";
+        for from in [rollup, "r"] {
+            let count = format!("SELECT count(*), count(DISTINCT x), sum(n) FROM ({})", sums(from));
+            // 6000 times the count with and without `y`, and the 6000 of all.
+            assert_rows(&session, &count, &["6001|6000|18000"]).await;
+            let first = format!("SELECT x, y FROM {from} WHERE y IS NULL ORDER BY x LIMIT 2");
+            assert_rows(&session, &first, &["1|-", "2|-"]).await;
+        }
+        let sets =
+            "SELECT x, y, count(*) AS n FROM s GROUP BY GROUPING SETS ((y), (x, y)) ORDER BY x LIMIT 2";
+        assert_rows(&session, sets, &["1|1|1", "2|2|1"]).await;
+    }
+}
+
+/// A key that is one value for all rows, or equal to another one, is null besides in a set without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_sets_are_neither_constant_nor_equal() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        run(
+            &session,
+            "CREATE TABLE t AS SELECT value % 5 AS x, value % 5 AS y FROM generate_series(1, 20000)",
+        )
+        .await
+        .unwrap();
+        let rollup = "(SELECT y, count(*) AS n FROM t WHERE y = 1 GROUP BY ROLLUP (y))";
+        let sets = "(SELECT x, y, count(*) AS n FROM t WHERE x = y GROUP BY GROUPING SETS ((x), (y)))";
+        for (sql, expected) in [
+            (format!("SELECT y, n FROM {rollup} ORDER BY y DESC LIMIT 1"), vec!["-|4000"]),
+            (format!("SELECT y, sum(n) FROM {rollup} GROUP BY y ORDER BY y"), vec!["1|4000", "-|4000"]),
+            (format!("SELECT y, n FROM {rollup} WHERE y IS NULL"), vec!["-|4000"]),
+            (
+                format!("SELECT x, y FROM {sets} ORDER BY x, y LIMIT 6"),
+                vec!["0|-", "1|-", "2|-", "3|-", "4|-", "-|0"],
+            ),
+            (format!("SELECT count(*) FROM (SELECT x, y FROM {sets} GROUP BY x, y)"), vec!["10"]),
+        ] {
+            assert_rows(&session, &sql, &expected).await;
+        }
+    }
+}
+
+/// Dealt out to partitions by `x`, and grouped by sets of which some have no `x`: each such group is there once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_of_sets_are_dealt_out_anew() {
+    let session = session(8).await;
+    run(&session, "CHECKPOINT p WITH (partition_by = 'x') AS SELECT value % 10 AS x, value % 3 AS y FROM generate_series(1, 6000)")
+        .await
+        .unwrap();
+    let sql =
+        "SELECT x, y, count(*) FROM p GROUP BY CUBE (x, y) ORDER BY x NULLS FIRST, y NULLS FIRST LIMIT 5";
+    assert_rows(&session, sql, &["-|-|6000", "-|0|2000", "-|1|2000", "-|2|2000", "0|-|600"]).await;
+}
+
+/// The 10 values of `x` = 0 are 7, 14, … 70, and their sum is 385.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_stays_at_its_sort() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        run(&session, "CREATE TABLE t AS SELECT value % 7 AS x, value AS v FROM generate_series(1, 70)")
+            .await
+            .unwrap();
+        let all = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING";
+        let down = format!(
+            "SELECT x, v, sum(v) OVER (PARTITION BY x ORDER BY v {all}) FROM t ORDER BY x, v LIMIT 3"
+        );
+        assert_eq!(rows(&session, &down).await, ["0|7|385", "0|14|385", "0|21|385"]);
+        let lost = format!(
+            "SELECT * FROM (SELECT x, count(*) OVER (PARTITION BY x ORDER BY x) AS c, count(x) OVER (ORDER BY x {all}) AS d FROM t)
+             ORDER BY x, d DESC, c LIMIT 1"
+        );
+        assert_rows(&session, &lost, &["0|10|70"]).await;
+        // Of what both have, the first two, of a join that wants its inputs sorted.
+        run(&session, "SET datafusion.optimizer.prefer_hash_join = false").await.unwrap();
+        let both = "SELECT x FROM t WHERE v > 7 INTERSECT SELECT v FROM t WHERE v > 3";
+        let both = format!("SELECT * FROM ({both}) ORDER BY x NULLS FIRST LIMIT 2");
+        assert_rows(&session, &both, &["4", "5"]).await;
+    }
+}
+
+/// An ordinary sort with a limit keeps only so many rows.
+#[tokio::test]
+async fn a_sort_with_a_limit_keeps_only_so_many_rows() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE t AS SELECT value % 7 AS x, value AS v FROM generate_series(1, 70)")
+        .await
+        .unwrap();
+    for sql in [
+        "SELECT v FROM t ORDER BY v DESC LIMIT 3",
+        "SELECT a.v, b.x FROM t AS a JOIN t AS b ON a.v = b.v ORDER BY b.x, a.v LIMIT 3",
+        "SELECT x, count(*) AS n FROM t GROUP BY x ORDER BY n DESC, x LIMIT 3",
+        "SELECT * FROM (SELECT v FROM t ORDER BY v DESC LIMIT 3) AS few JOIN t USING (v)",
+    ] {
+        let plan = crate::support::physical(session.sql(sql).await.unwrap()).await;
+        assert!(plan.contains("TopK(fetch=3)") && !plan.contains("Limit"), "{sql}: {plan}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_leaves_windows_what_they_look_ahead_to() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE w AS SELECT value AS a FROM generate_series(1, 10)").await.unwrap();
+    let next = "ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING";
+    let sums = format!("SELECT a, sum(a) OVER (ORDER BY a {next}) AS s FROM w");
+    let sums = format!("SELECT a, sum(s) OVER (ORDER BY a {next}) AS s FROM ({sums}) ORDER BY a LIMIT 2");
+    // 1+2 + 2+3, and 2+3 + 3+4.
+    assert_rows(&session, &sums, &["1|8", "2|12"]).await;
+    let so_far = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW";
+    let ahead = format!("SELECT a, lag(a, -2) OVER (ORDER BY a {so_far}) FROM w ORDER BY a LIMIT 2");
+    assert_rows(&session, &ahead, &["1|3", "2|4"]).await;
+}
+
+/// `k` is 0, 1 or 2, and `v` is each of 1 to 9: a group for each pair. What joins by `k` alone finds 3 for each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_several_determines_nothing_alone() {
+    let session = session(2).await;
+    for sql in [
+        "CREATE TABLE kv AS SELECT value % 3 AS k, value AS v FROM generate_series(1, 9)",
+        "CREATE VIEW j AS SELECT u.v, g.k, count(*) AS n FROM (SELECT DISTINCT k FROM kv) AS g JOIN kv AS u ON g.k = u.k GROUP BY u.v, g.k",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let cte = "WITH c AS (SELECT u.v, g.k, count(*) AS n FROM (SELECT DISTINCT k FROM kv) AS g JOIN kv AS u ON g.k = u.k GROUP BY u.v, g.k)";
+    for (sql, expected) in [
+        ("SELECT count(*) FROM (SELECT DISTINCT k, v FROM j)", vec!["9"]),
+        ("SELECT count(*) FROM (SELECT k FROM j GROUP BY k, v)", vec!["9"]),
+        ("SELECT k, count(*), sum(v) FROM j GROUP BY k ORDER BY k", vec!["0|3|18", "1|3|12", "2|3|15"]),
+        ("SELECT k, v FROM j ORDER BY k, v DESC LIMIT 3", vec!["0|9", "0|6", "0|3"]),
+        ("SELECT count(*) FROM kv JOIN j ON kv.k = j.k", vec!["27"]),
+        (
+            "SELECT k, v, sum(n) OVER (ORDER BY k) AS s FROM j ORDER BY k, v LIMIT 4",
+            vec!["0|3|3", "0|6|3", "0|9|3", "1|1|6"],
+        ),
+        (&format!("{cte} SELECT k, count(*) FROM c GROUP BY k ORDER BY k"), vec!["0|3", "1|3", "2|3"]),
+        (&format!("{cte} SELECT count(*) FROM (SELECT k, max(n) FROM c GROUP BY k, v)"), vec!["9"]),
+    ] {
+        assert_rows(&session, sql, &expected).await;
+    }
+}
+
+/// A list of three values for each of three keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_determines_a_list_determines_none_of_its_values() {
+    let session = session(2).await;
+    for sql in [
+        "CREATE TABLE kv AS SELECT value % 3 AS k, value AS v FROM generate_series(1, 9)",
+        "CREATE VIEW un AS SELECT k, unnest(l) AS u FROM (SELECT k, array_agg(v) AS l FROM kv GROUP BY k)",
+        "CHECKPOINT uc AS SELECT * FROM un",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let inline =
+        "checkpoint((SELECT k, unnest(l) AS u FROM (SELECT k, array_agg(v) AS l FROM kv GROUP BY k)))";
+    for from in ["un", "uc", inline] {
+        for (sql, expected) in [
+            ("SELECT count(*) FROM (SELECT DISTINCT k FROM un)", vec!["3"]),
+            ("SELECT count(*) FROM (SELECT DISTINCT k, u FROM un)", vec!["9"]),
+            ("SELECT k, sum(u) FROM un GROUP BY k ORDER BY k", vec!["0|18", "1|12", "2|15"]),
+            ("SELECT k, u FROM un ORDER BY k, u DESC LIMIT 3", vec!["0|9", "0|6", "0|3"]),
+            ("SELECT count(*) FROM kv JOIN un ON kv.k = un.k", vec!["27"]),
+        ] {
+            let sql = sql.replace("FROM un", &format!("FROM {from} AS un"));
+            let sql = sql.replace("JOIN un", &format!("JOIN {from} AS un"));
+            assert_rows(&session, &sql, &expected).await;
+        }
+    }
+}
+
+/// A column that is unique has as many nulls as it likes.
+#[tokio::test]
+async fn nulls_of_a_unique_column_determine_nothing() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE uq (a BIGINT UNIQUE, b BIGINT) AS VALUES (NULL, 2), (NULL, 1), (1, 5)")
+        .await
+        .unwrap();
+    assert_rows(&session, "SELECT a, b FROM uq ORDER BY a, b", &["1|5", "-|1", "-|2"]).await;
+    assert_rows(&session, "SELECT count(*) FROM (SELECT a FROM uq GROUP BY a, b)", &["3"]).await;
+}
+
+/// What is determined is still found to be: the one key of an aggregation.
+#[tokio::test]
+async fn a_key_of_its_own_determines_all() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE kv AS SELECT value % 3 AS k, value AS v FROM generate_series(1, 9)")
+        .await
+        .unwrap();
+    let groups = "(SELECT k, count(*) AS n FROM kv GROUP BY k)";
+    assert_rows(
+        &session,
+        &format!("SELECT k, n FROM {groups} GROUP BY k ORDER BY k"),
+        &["0|3", "1|3", "2|3"],
+    )
+    .await;
+}
+
+/// 500 rows, 7 keys: of 3 keys there are 72 rows, of 4 there are 71.
+#[tokio::test]
+async fn a_dictionary_of_integers_joins() {
+    let session = session(2).await;
+    let dictionary = "arrow_cast(value % 7, 'Dictionary(Int32, Int64)')";
+    run(
+        &session,
+        &format!("CHECKPOINT b AS SELECT value AS id, {dictionary} AS k FROM generate_series(1, 500)"),
+    )
+    .await
+    .unwrap();
+    assert_rows(&session, "SELECT count(*) FROM b AS x JOIN b AS y ON x.k = y.k", &["35716"]).await;
+}
