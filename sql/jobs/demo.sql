@@ -2,8 +2,8 @@
 --
 --     milepost run sql/jobs/demo.sql --var data=milepost-demo/tpch
 
--- Small units, so that there is something to kill in between. The default is 128 MiB of input.
-SET milepost.unit_bytes = '1 MiB';
+-- Small units, so that there is something to kill in between: a row group of lineitem each. The default is 128 MiB of input.
+SET milepost.unit_bytes = '256 KiB';
 
 CREATE EXTERNAL TABLE lineitem STORED AS PARQUET LOCATION '${data}/lineitem/';
 CREATE EXTERNAL TABLE orders STORED AS PARQUET LOCATION '${data}/orders/';

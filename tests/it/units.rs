@@ -105,6 +105,36 @@ async fn a_stage_that_stopped_goes_on_from_its_complete_units() {
     }
 }
 
+/// What the units took that are there is what going on from them saves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_goes_on_says_what_it_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = Arc::new(AtomicI64::new(ROWS / 2));
+    let checkpoint = "CHECKPOINT c AS SELECT up_to_limit(n) AS n FROM numbers WHERE pause(n) > 0";
+    let first = session(dir.path(), &limit).await;
+    first.register_udf(pause());
+    run(&first, checkpoint).await.unwrap_err();
+    drop(first);
+    let receipts = files_below(&dir.path().join("store/checkpoints/c/attempts"), ".json");
+    let receipts = receipts.iter().filter(|path| path.to_string_lossy().contains("/unit-"));
+    let took = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let rest = text.split_once("\"elapsed_ms\":").unwrap().1.trim_start();
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+        rest[..digits].parse::<i64>().unwrap()
+    };
+    let took: i64 = receipts.map(took).sum();
+    limit.store(i64::MAX, Ordering::Relaxed);
+    let second = session(dir.path(), &limit).await;
+    second.register_udf(pause());
+    let batches = run(&second, checkpoint).await.unwrap();
+    let row = batches.iter().find(|batch| batch.num_rows() == 1).unwrap();
+    let saved = arrow::compute::cast(row.column_by_name("saved_ms").unwrap(), &DataType::Int64).unwrap();
+    // As many units run side by side as the session has partitions.
+    assert_eq!(saved.as_primitive::<Int64Type>().value(0), took / 3);
+    assert!(took > 0);
+}
+
 /// The units have counted each for itself; what they share counts once. Within four standard errors of 6.5%.
 async fn distinct_counts_are_near(session: &Session, query: &str) {
     let snapshot = session.store().newest(&CheckpointName::parse("c").unwrap()).await.unwrap().unwrap();
@@ -214,6 +244,58 @@ async fn units_of_buckets_survive_and_those_of_another_key_do_not() {
     }
 }
 
+/// How many units of the newest snapshot of a checkpoint have rows.
+async fn units_with_rows(session: &Session, name: &str) -> i64 {
+    let of =
+        format!("SELECT count(DISTINCT unit) FROM milepost.files WHERE checkpoint = '{name}' AND rows > 0");
+    number(session, &of).await
+}
+
+/// A unit without rows keeps nothing that a crash could leave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_unit_has_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = session(dir.path(), &Arc::new(AtomicI64::new(i64::MAX))).await;
+    // A cut every hundred bytes, so that there are as many units as row groups; every few row groups; none.
+    for (position, (unit_bytes, units_between)) in
+        [("100", 20..=41), ("4 KiB", 2..=41), ("1 GiB", 1..=3)].into_iter().enumerate()
+    {
+        run(&session, &format!("SET milepost.unit_bytes = '{unit_bytes}'")).await.unwrap();
+        let name = format!("c{position}");
+        let (_, units, _) = outcome(
+            &session,
+            &format!("CHECKPOINT {name} AS SELECT n, seven + {position} AS m FROM numbers"),
+        )
+        .await;
+        assert!(units_between.contains(&units), "{unit_bytes}: {units}");
+        assert_eq!(units_with_rows(&session, &name).await, units, "{unit_bytes}");
+        let sums = number(&session, &format!("SELECT sum(n) FROM {name}")).await;
+        assert_eq!(sums, ROWS * (ROWS + 1) / 2);
+    }
+}
+
+/// Two files of one row group each make two units, however small units are to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_one_row_group_are_a_unit_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = session(dir.path(), &Arc::new(AtomicI64::new(i64::MAX))).await;
+    let folder = dir.path().join("two");
+    for part in ["a", "b"] {
+        let rows = "SELECT value AS n FROM generate_series(1, 1000)";
+        let file = folder.join(format!("{part}.parquet"));
+        run(&session, &format!("COPY ({rows}) TO '{}'", file.display())).await.unwrap();
+    }
+    let create = format!("CREATE EXTERNAL TABLE two STORED AS PARQUET LOCATION '{}/'", folder.display());
+    run(&session, &create).await.unwrap();
+    for (name, unit_bytes) in [("c", "100"), ("d", "1 GiB")] {
+        run(&session, &format!("SET milepost.unit_bytes = '{unit_bytes}'")).await.unwrap();
+        let (_, units, _) =
+            outcome(&session, &format!("CHECKPOINT {name} AS SELECT n, '{name}' AS name FROM two")).await;
+        assert_eq!((units, units_with_rows(&session, name).await), (2, 2), "{unit_bytes}");
+        assert_eq!(number(&session, &format!("SELECT count(*) FROM {name}")).await, 2_000);
+    }
+}
+
 /// Three tries, each a little further: units of two dead attempts end in one snapshot.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn units_of_several_dead_attempts_end_in_one_snapshot() {
@@ -271,14 +353,41 @@ async fn units_of_a_sequence_keep_its_order() {
     let dir = tempfile::tempdir().unwrap();
     let limit = Arc::new(AtomicI64::new(i64::MAX));
     let session = session(dir.path(), &limit).await;
-    run(&session, "CHECKPOINT sorted AS SELECT n, seven FROM numbers ORDER BY n * -1").await.unwrap();
-    let (_, units, _) = outcome(&session, "CHECKPOINT c AS SELECT n FROM sorted WHERE seven = 0").await;
+    // More rows than one row group holds: units are cut between row groups.
+    let numbers = "SELECT value AS n, value % 7 AS seven FROM generate_series(1, 600000)";
+    run(&session, &format!("CHECKPOINT sorted AS SELECT n, seven FROM ({numbers}) ORDER BY n DESC"))
+        .await
+        .unwrap();
+    let (_, units, _) =
+        outcome(&session, "CHECKPOINT c AS SELECT n FROM sorted WHERE seven = 0 ORDER BY n DESC").await;
     assert!(units > 1, "{units}");
     let mut before = i64::MAX;
     for batch in run(&session, "SELECT n FROM c").await.unwrap() {
         for n in batch.column(0).as_primitive::<Int64Type>().values() {
             assert!(*n < before);
             before = *n;
+        }
+    }
+}
+
+/// DataFusion deals large sorted files out to several partitions; here every file is large.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sorted_files_in_parts_are_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = session(dir.path(), &Arc::new(AtomicI64::new(i64::MAX))).await;
+    run(&session, "SET datafusion.optimizer.repartition_file_min_size = 1").await.unwrap();
+    let numbers = "SELECT value AS n, value % 7 AS seven FROM generate_series(1, 600000)";
+    run(&session, &format!("CHECKPOINT by_n AS SELECT n, seven FROM ({numbers}) ORDER BY n")).await.unwrap();
+    for (name, unit_bytes) in [("c", "1 GiB"), ("d", "1 KiB")] {
+        run(&session, &format!("SET milepost.unit_bytes = '{unit_bytes}'")).await.unwrap();
+        let query = format!("SELECT n, '{name}' AS name FROM by_n WHERE seven < 5");
+        let (_, units, _) = outcome(&session, &format!("CHECKPOINT {name} AS {query}")).await;
+        assert_eq!(units_with_rows(&session, name).await, units, "{unit_bytes}");
+        for count in ["count(*)", "count(DISTINCT n)", "sum(n)"] {
+            let expected =
+                number(&session, &format!("SELECT {count} FROM ({numbers}) WHERE seven < 5")).await;
+            let found = number(&session, &format!("SELECT {count} FROM {name}")).await;
+            assert_eq!(found, expected, "{unit_bytes}: {count}");
         }
     }
 }

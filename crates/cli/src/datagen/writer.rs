@@ -15,8 +15,17 @@ use crate::failure::Failure;
 
 /// The key under which a footer says what the file is.
 const KEY: &str = "milepost.datagen";
-/// Rows in a row group: enough of them in a file that several threads can read it, and little memory to write one.
+/// Rows in a row group at scale 1 and above: enough of them in a file that several threads can read it, and little memory to write
+/// one.
 const ROWS_IN_A_GROUP: usize = 1 << 18;
+/// Smaller row groups are slow to read.
+const FEWEST_ROWS_IN_A_GROUP: usize = 1 << 13;
+
+/// Small tables have about as many row groups as at scale 1, so that they are cut into units as large ones are.
+fn rows_in_a_group(scale: f64) -> usize {
+    let rows = (ROWS_IN_A_GROUP as f64 * scale.min(1.0)) as usize;
+    rows.next_power_of_two().clamp(FEWEST_ROWS_IN_A_GROUP, ROWS_IN_A_GROUP)
+}
 
 /// A part that is to be written.
 #[derive(Debug, Clone)]
@@ -61,7 +70,7 @@ impl Part {
         let about = format!("tpch {} {} {}/{}", self.table.name(), self.scale, self.part, self.parts);
         WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            .set_max_row_group_row_count(Some(ROWS_IN_A_GROUP))
+            .set_max_row_group_row_count(Some(rows_in_a_group(self.scale)))
             .set_key_value_metadata(Some(vec![KeyValue::new(KEY.to_string(), about)]))
             .build()
     }
@@ -151,6 +160,23 @@ mod tests {
     fn write(folder: &Path, part: u16, parts: u16, scale: f64) {
         let part = Part { table: Table::Supplier, scale, part, parts, folder: folder.to_path_buf() };
         assert!(part.write(&AtomicBool::new(false)).unwrap());
+    }
+
+    #[test]
+    fn small_tables_have_row_groups_too() {
+        let rows = [0.001, 0.01, 0.1, 0.5, 1.0, 100.0].map(rows_in_a_group);
+        assert_eq!(rows, [8_192, 8_192, 32_768, 131_072, 262_144, 262_144]);
+        let folder = tempfile::tempdir().unwrap();
+        let part = Part {
+            table: Table::Lineitem,
+            scale: 0.01,
+            part: 0,
+            parts: 1,
+            folder: folder.path().to_path_buf(),
+        };
+        assert!(part.write(&AtomicBool::new(false)).unwrap());
+        let file = File::open(folder.path().join("part-0.parquet")).unwrap();
+        assert_eq!(SerializedFileReader::new(file).unwrap().metadata().num_row_groups(), 8);
     }
 
     #[test]

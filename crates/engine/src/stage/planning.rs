@@ -101,7 +101,8 @@ impl<'a> Stage<'a> {
             let as_it_is = driving_scan(&plan);
             if as_it_is.is_ok() && !joins(&plan) {
                 let context = kept_apart(state.clone()).task_ctx();
-                return match Work::sliced(&self.plan, &plan, unit_bytes, &layout, context)? {
+                let sliced = Work::sliced(&self.plan, &plan, unit_bytes, &layout, context).await?;
+                return match sliced {
                     Ok(work) => Ok(work),
                     Err(reason) => whole(plan, &reason),
                 };
@@ -112,7 +113,8 @@ impl<'a> Stage<'a> {
             }
             let apart = kept_apart(state.clone());
             let cut = self.physical_plan(&apart).await?;
-            match Work::sliced(&self.plan, &cut, unit_bytes, &layout, apart.task_ctx())? {
+            let sliced = Work::sliced(&self.plan, &cut, unit_bytes, &layout, apart.task_ctx()).await?;
+            match sliced {
                 Ok(work) => Ok(work),
                 Err(reason) => {
                     // The sources may have changed since the first plan was made.
@@ -134,7 +136,8 @@ impl Stage<'_> {
         }
         let apart = kept_apart(self.pinned_state());
         let cut = self.physical_plan(&apart).await?;
-        let work = Work::sliced(&self.plan, &cut, unit_bytes, &self.layout(), apart.task_ctx())?;
+        let layout = self.layout();
+        let work = Work::sliced(&self.plan, &cut, unit_bytes, &layout, apart.task_ctx()).await?;
         Ok(work.is_ok().then(|| reason_of_size(plan, unit_bytes)))
     }
 }
@@ -142,7 +145,12 @@ impl Stage<'_> {
 fn reason_of_size(plan: &Plan, unit_bytes: u64) -> String {
     let units = bytes_read(plan).div_ceil(unit_bytes.max(1));
     let (kind, least) = least_units(plan);
-    format!("its input is too small to be cut: it makes {units} units, and {kind} is cut from {least} on")
+    too_few(units, kind, least)
+}
+
+fn too_few(units: u64, kind: &str, least: u64) -> String {
+    let noun = if units == 1 { "unit" } else { "units" };
+    format!("its input is too small to be cut: it makes {units} {noun}, and {kind} is cut from {least} on")
 }
 
 /// What a plan is, and from how many units of input on it is cut.
@@ -212,4 +220,15 @@ pub(super) fn result_schema(plan: &LogicalPlan, running: &dyn ExecutionPlan) -> 
         wanted.as_ref().clone().with_data_type(given.data_type().clone()).with_nullable(nullable)
     });
     Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), wanted.metadata().clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_unit_is_no_units() {
+        assert!(too_few(1, "a join", 4).contains("it makes 1 unit, and a join is cut from 4 on"));
+        assert!(too_few(2, "a join", 4).contains("it makes 2 units, and"));
+    }
 }

@@ -28,6 +28,8 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
+use crate::physical::AnyOrderExec;
+
 pub(super) type Plan = Arc<dyn ExecutionPlan>;
 
 /// Why a plan cannot be cut.
@@ -118,6 +120,7 @@ fn reproducible(plan: &Plan) -> Result<(), Reason> {
         || plan.is::<SortPreservingMergeExec>()
         || plan.is::<UnionExec>()
         || plan.is::<EmptyExec>()
+        || plan.is::<AnyOrderExec>()
         || plan.is::<HashJoinExec>();
     if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
         let source = scan.data_source();

@@ -55,7 +55,7 @@ impl Stage<'_> {
             return Ok(None);
         }
         for record in attempt.earlier().await.map_err(store_error)? {
-            let committed = self.wait_for(attempt, record, counters).await?;
+            let committed = self.wait_for(record, counters).await?;
             counters.waits_for(None);
             if committed && let Some(snapshot) = self.result_of_others().await? {
                 return Ok(Some(snapshot));
@@ -65,12 +65,7 @@ impl Stage<'_> {
     }
 
     /// Waits for one attempt to end or die; whether it committed.
-    async fn wait_for(
-        &self,
-        attempt: &Arc<Attempt>,
-        record: AttemptRecord,
-        counters: &StageCounters,
-    ) -> Result<bool> {
+    async fn wait_for(&self, record: AttemptRecord, counters: &StageCounters) -> Result<bool> {
         let owner = record.spec.owner.clone();
         let gone = is_gone(&record, self.milepost);
         let mut watch = AttemptWatch::new(&self.home.store, record, &self.owner());

@@ -74,6 +74,8 @@ pub(crate) struct UnitCounts {
     pub(crate) all: u64,
     /// Those that an attempt before this one had completed.
     pub(crate) reused: u64,
+    /// How much longer the stage would have taken without these, by what their receipts say.
+    pub(crate) saved_ms: u64,
 }
 
 /// What a stage gives back.
@@ -172,6 +174,7 @@ impl Stage<'_> {
             state: self.state,
             registries: &self.milepost.registries,
             recorded: &self.identity.sources,
+            turn: &self.milepost.turn,
         }
     }
 
@@ -192,7 +195,7 @@ impl Stage<'_> {
         let mut done = self.units_of_the_dead(&attempt).await?;
         counters.units_adopted(done.len());
         loop {
-            let adopted = done.values().filter(|receipt| receipt.attempt != attempt.id()).count();
+            let (adopted, saved_ms) = taken_over(&done, attempt.id(), work);
             let written = self.write(&attempt, work, &schema, counters, done).await;
             let (receipts, plan) = match written {
                 Err(error) if adopted > 0 && is_of_units(&error) => {
@@ -206,7 +209,8 @@ impl Stage<'_> {
             };
             match self.commit(&attempt, &schema, work, &receipts, counters).await? {
                 Committed::Snapshot(snapshot, written) => {
-                    let units = UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted as u64 };
+                    let units =
+                        UnitCounts { all: work.unit_plan.units.len() as u64, reused: adopted, saved_ms };
                     counters.took(|times| times.receipts += guard.spent_beating());
                     return Ok(StageReport { snapshot, written, plan, units, times: counters.times() });
                 }
@@ -314,6 +318,15 @@ impl Stage<'_> {
             }
         })
     }
+}
+
+/// How many units are those of other attempts, and how much longer the stage would take without them. Units run side by side, so
+/// that what they took together is more than anybody would have waited for.
+fn taken_over(done: &BTreeMap<UnitNumber, Receipt>, own: AttemptId, work: &Work) -> (u64, u64) {
+    let adopted = || done.values().filter(|receipt| receipt.attempt != own);
+    let together: u64 = adopted().map(|receipt| receipt.elapsed_ms).sum();
+    let side_by_side = work.side_by_side.min(work.unit_plan.units.len()).max(1) as u64;
+    (adopted().count() as u64, together / side_by_side)
 }
 
 /// Whether a file that a unit has written is damaged.

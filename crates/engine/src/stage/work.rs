@@ -116,7 +116,7 @@ impl Work {
     ///
     /// # Errors
     /// The outer one: DataFusion cannot rebuild the plan. The inner one: the plan cannot be cut, for this reason.
-    pub(super) fn sliced(
+    pub(super) async fn sliced(
         asked: &LogicalPlan,
         plan: &Plan,
         unit_bytes: u64,
@@ -133,7 +133,7 @@ impl Work {
                 Err(_) => return Ok(Err(reason)),
             },
         };
-        let slices = match Slices::cut(scan, unit_bytes) {
+        let slices = match Slices::cut(scan, unit_bytes, &context).await {
             Ok(slices) => slices,
             Err(reason) => return Ok(Err(reason)),
         };
