@@ -1,14 +1,17 @@
 //! A bar for each stage that runs: units done, rows, bytes, rate. On stderr, and only where a person looks. Elsewhere one
 //! line says that a stage waits for another writer: nothing else would tell why nothing happens.
+//!
+//! A thread of its own looks at the stages: what they do may keep every thread of the runtime busy for minutes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, IsTerminal};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
 use milepost::{Session, StageProgress};
-use tokio::task::JoinHandle;
 
 use crate::notices;
 use crate::units::{bytes, count, seconds};
@@ -23,7 +26,7 @@ const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
 /// Watches a session until this is dropped.
 pub(crate) struct Progress {
-    task: Option<JoinHandle<()>>,
+    watcher: Option<Watcher>,
     bars: Option<MultiProgress>,
 }
 
@@ -31,17 +34,21 @@ impl Progress {
     /// Watches the stages of a session: with bars where stderr is a terminal, not at all when `quiet`.
     pub(crate) fn watch(session: &Session, quiet: bool) -> Self {
         if quiet {
-            return Self { task: None, bars: None };
+            return Self { watcher: None, bars: None };
         }
+        let session = session.clone();
         if !io::stderr().is_terminal() {
-            return Self { task: Some(tokio::spawn(tell_of_waits(session.clone()))), bars: None };
+            let mut told = BTreeSet::new();
+            return Self { watcher: Watcher::start(move || tell_of_waits(&session, &mut told)), bars: None };
         }
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
             Box::new(Margin(Term::buffered_stderr())),
             10,
         ));
-        let task = tokio::spawn(draw(session.clone(), bars.clone()));
-        Self { task: Some(task), bars: Some(bars) }
+        let drawn = bars.clone();
+        let mut shown = HashMap::new();
+        let watcher = Watcher::start(move || draw(&session, &drawn, &mut shown));
+        Self { watcher, bars: Some(bars) }
     }
 
     /// Takes the bars off the screen.
@@ -52,14 +59,42 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        // Whoever draws takes its bars along, so that nothing is drawn after they are cleared.
+        drop(self.watcher.take());
         if let Some(bars) = self.bars.take() {
             // Only a broken terminal refuses, and then there is nothing on it to clear.
             let _ = bars.clear();
-            // The task may be drawing at this moment, and its bars draw once more when they go.
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        if let Some(task) = self.task.take() {
-            task.abort();
+    }
+}
+
+/// A thread that looks every now and then, until this is dropped.
+struct Watcher {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// None where there can be no other thread: progress is not worth failing for.
+    fn start(mut look: impl FnMut() + Send + 'static) -> Option<Self> {
+        let (stop, stopped): (_, Receiver<()>) = mpsc::channel();
+        let watch = move || {
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                look();
+            }
+        };
+        let thread = thread::Builder::new().name("milepost-progress".to_string()).spawn(watch).ok()?;
+        Some(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has ended as well.
+            let _ = thread.join();
         }
     }
 }
@@ -103,39 +138,31 @@ impl TermLike for Margin {
 }
 
 /// One line for each stage that waits for another writer. Whatever else it waits for is over soon.
-async fn tell_of_waits(session: Session) {
-    let mut told: BTreeSet<String> = BTreeSet::new();
-    loop {
-        tokio::time::sleep(EVERY).await;
-        for stage in session.progress() {
-            let waits = stage.units > 0 && stage.elapsed >= WORTH_A_LINE;
-            if let Some(other) = stage.waits_for.filter(|_| waits)
-                && told.insert(stage.checkpoint.clone())
-            {
-                notices::tell(&[format!("{} waits for {other}, which computes the same", stage.checkpoint)]);
-            }
+fn tell_of_waits(session: &Session, told: &mut BTreeSet<String>) {
+    for stage in session.progress() {
+        let waits = stage.units > 0 && stage.elapsed >= WORTH_A_LINE;
+        if let Some(other) = stage.waits_for.filter(|_| waits)
+            && told.insert(stage.checkpoint.clone())
+        {
+            notices::tell(&[format!("{} waits for {other}, which computes the same", stage.checkpoint)]);
         }
     }
 }
 
-async fn draw(session: Session, bars: MultiProgress) {
-    let mut shown: HashMap<String, ProgressBar> = HashMap::new();
-    loop {
-        tokio::time::sleep(EVERY).await;
-        let running = session.progress();
-        shown.retain(|name, bar| {
-            let still_running = running.iter().any(|stage| stage.checkpoint == *name);
-            if !still_running {
-                bar.finish_and_clear();
-            }
-            still_running
-        });
-        for stage in running.iter().filter(|stage| stage.elapsed >= PATIENCE) {
-            let bar = shown.entry(stage.checkpoint.clone()).or_insert_with(|| bars.add(bar(stage)));
-            bar.set_length(stage.units as u64);
-            bar.set_position(stage.units_done as u64);
-            bar.set_message(message(stage));
+fn draw(session: &Session, bars: &MultiProgress, shown: &mut HashMap<String, ProgressBar>) {
+    let running = session.progress();
+    shown.retain(|name, bar| {
+        let still_running = running.iter().any(|stage| stage.checkpoint == *name);
+        if !still_running {
+            bar.finish_and_clear();
         }
+        still_running
+    });
+    for stage in running.iter().filter(|stage| stage.elapsed >= PATIENCE) {
+        let bar = shown.entry(stage.checkpoint.clone()).or_insert_with(|| bars.add(bar(stage)));
+        bar.set_length(stage.units as u64);
+        bar.set_position(stage.units_done as u64);
+        bar.set_message(message(stage));
     }
 }
 

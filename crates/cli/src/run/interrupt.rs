@@ -1,15 +1,26 @@
 //! Ctrl-C.
 //!
-//! One task listens for as long as the program runs, so that no signal is lost between two statements. The first one
+//! One thread listens for as long as the program runs, so that no signal is lost between two statements. It is a thread of its
+//! own, because a join may keep every thread of the program's runtime busy for minutes without giving way. The first press
 //! asks for an orderly end. If that takes too long, the second one ends the process at once, which is safe: the next
 //! run finds a store as a crash would have left it.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::notices;
+
+/// How long a press may go unheard before somebody says so.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Counts the times that Ctrl-C was pressed.
 #[derive(Debug, Clone)]
@@ -19,6 +30,8 @@ pub(crate) struct Interrupts {
     seen: u64,
     dealt_with: watch::Sender<u64>,
     pressed: watch::Sender<u64>,
+    /// Presses that have ended what ran, though not all of it may be over yet.
+    heard: Arc<AtomicU64>,
 }
 
 impl Interrupts {
@@ -26,19 +39,19 @@ impl Interrupts {
     pub(crate) fn listen() -> Self {
         let (pressed, presses) = watch::channel(0);
         let (dealt_with, calm) = watch::channel(0);
-        let press = pressed.clone();
-        tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                let waiting = *press.borrow() > *calm.borrow();
-                if waiting {
-                    std::process::exit(Exit::Interrupted.number().into());
-                }
-                press.send_modify(|count| *count += 1);
+        let heard = Arc::<AtomicU64>::default();
+        let listener = Listener { pressed: pressed.clone(), calm, heard: Arc::clone(&heard) };
+        let (runtime, own) = (Handle::current(), listener.clone());
+        let thread = std::thread::Builder::new().name("milepost-interrupts".to_string()).spawn(move || {
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(alone) => alone.block_on(own.listen()),
+                Err(_) => drop(runtime.spawn(own.listen())),
             }
-            // Without signals there is nothing to listen for, and nobody may take this for a press.
-            std::future::pending::<()>().await;
         });
-        Self { presses, seen: 0, dealt_with, pressed }
+        if thread.is_err() {
+            tokio::spawn(listener.listen());
+        }
+        Self { presses, seen: 0, dealt_with, pressed, heard }
     }
 
     /// Does what pressing Ctrl-C does, from wherever it is called.
@@ -50,6 +63,7 @@ impl Interrupts {
     /// Forgets presses so far, as the shell does at its prompt.
     pub(crate) fn forget(&mut self) {
         self.seen = *self.presses.borrow();
+        self.heard.fetch_max(self.seen, Ordering::Relaxed);
         self.dealt_with.send_replace(self.seen);
     }
 
@@ -61,8 +75,62 @@ impl Interrupts {
         let seen = self.seen;
         tokio::select! {
             biased;
-            _ = self.presses.wait_for(|count| *count > seen) => Err(Failure::Interrupted),
-            result = work => Ok(result),
+            _ = self.presses.wait_for(|count| *count > seen) => {}
+            result = work => return Ok(result),
         }
+        self.heard.fetch_max(*self.presses.borrow(), Ordering::Relaxed);
+        Err(Failure::Interrupted)
+    }
+}
+
+/// Hears the signals.
+#[derive(Debug, Clone)]
+struct Listener {
+    pressed: watch::Sender<u64>,
+    calm: watch::Receiver<u64>,
+    heard: Arc<AtomicU64>,
+}
+
+impl Listener {
+    async fn listen(self) {
+        // Without signals there is nothing to listen for.
+        let Ok(mut signals) = signal(SignalKind::interrupt()) else { return };
+        let mut patience = None;
+        loop {
+            tokio::select! {
+                biased;
+                signal = signals.recv() => {
+                    if signal.is_none() {
+                        return;
+                    }
+                    if *self.pressed.borrow() > *self.calm.borrow() {
+                        std::process::exit(Exit::Interrupted.number().into());
+                    }
+                    self.pressed.send_modify(|count| *count += 1);
+                    patience = Some(Instant::now() + PATIENCE);
+                }
+                () = until(patience) => {
+                    patience = None;
+                    if self.is_unheard() {
+                        notices::tell(&[UNHEARD.to_string()]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_unheard(&self) -> bool {
+        let handled = self.heard.load(Ordering::Relaxed).max(*self.calm.borrow());
+        *self.pressed.borrow() > handled
+    }
+}
+
+const UNHEARD: &str =
+    "the statement does not give way yet; Ctrl-C again ends the program at once, which is as safe as a crash";
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

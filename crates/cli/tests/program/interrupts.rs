@@ -77,6 +77,68 @@ fn an_interrupted_query_ends_with_130_too() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{ran:?}");
 }
 
+/// Hours of a join that finds nothing, and so never gives way: whichever threads run it hear nothing meanwhile.
+const DEAF: &str = "SELECT count(*) AS n FROM range(0, 300000) AS a(i) CROSS JOIN range(0, 300000) AS b(i) \
+                    WHERE a.i || 'x' || b.i = 'q'";
+
+/// The query under settings, once it runs.
+fn start_deaf(desk: &Desk, setting: &str) -> Child {
+    let begun = "SELECT 'begun' AS now";
+    let mut child = start(desk, &["--format", "csv", "-c", setting, "-c", begun, "-c", DEAF]);
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("begun") {
+        line.clear();
+        assert!(printed.read_line(&mut line).unwrap() > 0, "the query was not begun");
+    }
+    child.stdout = Some(printed.into_inner());
+    // It is planned within milliseconds.
+    std::thread::sleep(Duration::from_secs(2));
+    child
+}
+
+/// What a process that was told to end leaves behind.
+fn end_of(mut child: Child, patience: Duration) -> Ran {
+    let pressed = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        let late = pressed.elapsed() > patience;
+        if late {
+            child.kill().unwrap();
+        }
+        assert!(!late, "it still runs after {patience:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ran::from(child.wait_with_output().unwrap())
+}
+
+/// One partition runs where statements are waited for, so nobody is there to end it in order.
+#[test]
+fn a_second_ctrl_c_ends_what_does_not_give_way() {
+    let desk = Desk::new();
+    let mut child = start_deaf(&desk, "SET datafusion.execution.target_partitions = 1");
+    press_ctrl_c(&child);
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut notice = String::new();
+    told.read_line(&mut notice).unwrap();
+    let expected = "notice: the statement does not give way yet; Ctrl-C again ends the program at once";
+    assert!(notice.starts_with(expected), "{notice}");
+    press_ctrl_c(&child);
+    let ran = end_of(child, Duration::from_secs(20));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{ran:?}");
+    assert_eq!(told.lines().count(), 0, "it is told once");
+}
+
+/// As many partitions as there are processors keep every other thread busy.
+#[test]
+fn ctrl_c_is_heard_while_all_threads_are_busy() {
+    let desk = Desk::new();
+    let child = start_deaf(&desk, "SET datafusion.execution.batch_size = 8192");
+    press_ctrl_c(&child);
+    let ran = end_of(child, Duration::from_secs(20));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{ran:?}");
+    assert!(ran.error_line().contains("interrupted"), "{ran:?}");
+}
+
 #[test]
 fn interrupted_data_generation_leaves_no_half_table() {
     let desk = Desk::new();
