@@ -1,5 +1,5 @@
 //! What Tab offers, by where the cursor stands: files inside a LOCATION, checkpoints after CHECKPOINT, tables after
-//! FROM, columns elsewhere.
+//! FROM, settings after SET, options in the list of a CHECKPOINT, columns elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -62,6 +62,7 @@ const WORDS: &[&str] = &[
     "OUTER",
     "OVER",
     "PARTITION",
+    "RESET",
     "RIGHT",
     "SELECT",
     "SET",
@@ -72,7 +73,9 @@ const WORDS: &[&str] = &[
     "TRUE",
     "UNION",
     "USING",
+    "VACUUM",
     "VALUES",
+    "VERIFY",
     "VERSION",
     "VIEW",
     "WHEN",
@@ -80,6 +83,12 @@ const WORDS: &[&str] = &[
     "WINDOW",
     "WITH",
 ];
+
+/// What SHOW shows, beside settings.
+const SHOWN: [&str; 6] = ["ALL", "CHECKPOINTS", "COLUMNS", "FUNCTIONS", "SNAPSHOTS", "TABLES"];
+
+/// What our settings begin with.
+const OURS: &str = "milepost.";
 
 /// The backslash commands.
 const COMMANDS: [&str; 10] =
@@ -98,6 +107,9 @@ enum Wanted {
     Files,
     Checkpoints,
     Tables,
+    Settings,
+    Shown,
+    Options,
     Anything,
     Nothing,
 }
@@ -158,13 +170,26 @@ fn wanted(before: &str, start: usize) -> Wanted {
     let last = words.first().map_or("", String::as_str);
     let is_end = |text: &str| before[..start].ends_with(text);
     match last {
+        _ if in_options(&before[..start]) => Wanted::Options,
         _ if is_end(",") || is_end("(") => Wanted::Anything,
         "CHECKPOINT" => Wanted::Checkpoints,
         "OF" if words.get(1).is_some_and(|word| word == "SNAPSHOTS") => Wanted::Checkpoints,
         "EXISTS" if words.get(1).is_some_and(|word| word == "IF") => Wanted::Tables,
         "FROM" | "JOIN" | "TABLE" | "VIEW" | "INTO" | "DESCRIBE" => Wanted::Tables,
+        "SET" | "RESET" => Wanted::Settings,
+        "SHOW" => Wanted::Shown,
         _ => Wanted::Anything,
     }
+}
+
+/// Whether the name of an option comes next: in `CHECKPOINT name WITH (` and after each comma of that list.
+fn in_options(before: &str) -> bool {
+    let Some((head, list)) = before.rsplit_once('(') else { return false };
+    let words: Vec<String> = head.split_whitespace().rev().take(3).map(str::to_uppercase).collect();
+    let is_list =
+        matches!(words.as_slice(), [with, _, checkpoint] if with == "WITH" && checkpoint == "CHECKPOINT");
+    let list = list.trim_end();
+    is_list && !list.contains(')') && (list.is_empty() || list.ends_with(','))
 }
 
 /// The byte at which an open single quote begins.
@@ -193,9 +218,36 @@ fn candidates(wanted: Wanted, line: &str, word: &str, known: &Known) -> Vec<Pair
             found.extend(known.tables.iter().chain(&known.checkpoints).cloned());
             found.extend(["checkpoint((".to_string(), "snapshot('".to_string()]);
         }
+        Wanted::Settings => found.extend(settings(word, known)),
+        Wanted::Shown => {
+            found.extend(SHOWN.iter().map(|shown| in_case_of(word, shown)));
+            found.extend(settings(word, known).filter(|_| !word.is_empty()));
+        }
+        Wanted::Options => found.extend(options(known)),
         _ => anything(&mut found, line, word, known),
     }
     pairs(found, word)
+}
+
+/// Keys of settings; ours alone before anything is typed, for DataFusion has many.
+fn settings<'k>(word: &str, known: &'k Known) -> impl Iterator<Item = String> + 'k {
+    let all = !word.is_empty();
+    known.settings.iter().filter(move |key| all || key.starts_with(OURS)).cloned()
+}
+
+/// What may stand in the list of a CHECKPOINT: every setting of ours but the one of the session.
+fn options(known: &Known) -> impl Iterator<Item = String> {
+    let names = known.settings.iter().filter_map(|key| key.strip_prefix(OURS));
+    names.filter(|name| *name != "enabled").map(str::to_string)
+}
+
+/// A keyword as whoever typed `word` writes them.
+fn in_case_of(word: &str, keyword: &str) -> String {
+    if word.chars().any(char::is_uppercase) || word.is_empty() {
+        keyword.to_string()
+    } else {
+        keyword.to_lowercase()
+    }
 }
 
 /// Columns of the tables that the statement names, or of all tables while it names none; then tables, words and
@@ -216,12 +268,16 @@ fn anything(found: &mut BTreeSet<String>, line: &str, word: &str, known: &Known)
     if word.is_empty() {
         return;
     }
-    found.extend(known.tables.iter().chain(&known.checkpoints).cloned());
-    found.extend(known.functions.iter().map(|function| format!("{function}(")));
-    let lower = word.chars().all(|c| !c.is_uppercase());
-    for keyword in WORDS.iter().chain(&OUR_WORDS) {
-        found.insert(if lower { keyword.to_lowercase() } else { (*keyword).to_string() });
+    let keywords = WORDS.iter().chain(&OUR_WORDS).filter(|keyword| begins_with(keyword, word));
+    let keywords: Vec<String> = keywords.map(|keyword| in_case_of(word, keyword)).collect();
+    if word.chars().any(char::is_uppercase) && !keywords.is_empty() {
+        // Names are written in small letters: among them, what was typed could not be completed to what all have in common.
+        found.clear();
+    } else {
+        found.extend(known.tables.iter().chain(&known.checkpoints).cloned());
+        found.extend(known.functions.iter().map(|function| format!("{function}(")));
     }
+    found.extend(keywords);
 }
 
 /// The names that the statement gives a table: `o` in `FROM orders AS o` and in `FROM orders o`.
@@ -247,12 +303,15 @@ fn words_of(line: &str) -> BTreeSet<String> {
 }
 
 fn pairs(names: impl IntoIterator<Item = String>, word: &str) -> Vec<Pair> {
-    let matches = |name: &str| name.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word));
     names
         .into_iter()
-        .filter(|name| matches(name))
+        .filter(|name| begins_with(name, word))
         .map(|name| Pair { display: name.clone(), replacement: name })
         .collect()
+}
+
+fn begins_with(name: &str, word: &str) -> bool {
+    name.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -271,7 +330,13 @@ mod tests {
                 columns("lineitem", &["l_orderkey", "l_quantity"]),
                 columns("orders", &["o_orderkey", "o_orderdate"]),
             ],
-            functions: names(&["sum", "lower"]),
+            functions: names(&["sum", "lower", "checksum"]),
+            settings: names(&[
+                "datafusion.execution.batch_size",
+                "milepost.enabled",
+                "milepost.reuse",
+                "milepost.unit_bytes",
+            ]),
         }
     }
 
@@ -323,6 +388,39 @@ mod tests {
         assert_eq!(offered("CHECKP"), ["CHECKPOINT", "CHECKPOINTS"]);
         assert_eq!(offered("selec"), ["select"]);
         assert_eq!(offered("SELECT su"), ["sum("]);
+        assert_eq!(offered("VAC"), ["VACUUM"]);
+        assert_eq!(offered("vac"), ["vacuum"]);
+    }
+
+    /// What all candidates begin with is completed at once: it must go on from what was typed.
+    #[test]
+    fn keywords_in_capitals_stand_alone() {
+        assert_eq!(offered("CHECK"), ["CHECKPOINT", "CHECKPOINTS"]);
+        assert_eq!(offered("SHOW CHE"), ["CHECKPOINTS"]);
+        assert_eq!(offered("show sn"), ["snapshots"]);
+        assert_eq!(offered("check"), ["checkpoint", "checkpoints", "checksum("]);
+        assert_eq!(offered("SELECT SU"), ["sum("], "there is no such keyword");
+        assert_eq!(offered("SELECT L_Q"), ["l_quantity"]);
+    }
+
+    #[test]
+    fn settings_follow_set_and_options_stand_in_the_list_of_a_checkpoint() {
+        let ours = ["milepost.enabled", "milepost.reuse", "milepost.unit_bytes"];
+        for line in ["SET milepost.", "reset ", "SET MILEPOST.", "SHOW milepost."] {
+            assert_eq!(offered(line), ours, "{line}");
+        }
+        assert_eq!(offered("SET datafusion.e"), ["datafusion.execution.batch_size"]);
+        for line in [
+            "CHECKPOINT a WITH (",
+            "checkpoint a with (ttl = '1 day', ",
+            "CHECKPOINT\n a WITH(compression = x,",
+        ] {
+            assert_eq!(offered(line), ["reuse", "unit_bytes"], "{line}");
+        }
+        assert_eq!(offered("CHECKPOINT a WITH (un"), ["unit_bytes"]);
+        for line in ["CHECKPOINT a WITH (reuse = ", "CHECKPOINT a AS WITH (", "CREATE TABLE a WITH ("] {
+            assert!(!offered(line).contains(&"unit_bytes".to_string()), "{line}");
+        }
     }
 
     #[test]

@@ -43,9 +43,15 @@ fn dialect_of(session: &Session) -> DialectName {
     session.context().copied_config().options().sql_parser.dialect
 }
 
+/// Whether all of the input is the word by which people leave other shells. It begins no statement of SQL.
+pub(super) fn leaves(input: &str) -> bool {
+    let word = input.trim().trim_end_matches(';').trim_end();
+    word.eq_ignore_ascii_case("exit") || word.eq_ignore_ascii_case("quit")
+}
+
 /// Whether Enter runs the input or begins another line.
 fn is_complete(text: &str, dialect: &DialectName) -> bool {
-    text.starts_with('\\') || input::state(text, &*input::dialect(dialect)) != Input::Open
+    text.starts_with('\\') || leaves(text) || input::state(text, &*input::dialect(dialect)) != Input::Open
 }
 
 impl Validator for ShellHelper {
@@ -110,6 +116,16 @@ impl Helper for ShellHelper {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_of_other_shells_leave_where_they_stand_alone() {
+        for text in ["exit", "quit", " QUIT ; ", "Exit"] {
+            assert!(leaves(text) && is_complete(text, &DialectName::Generic), "{text}");
+        }
+        for text in ["", ";", "exits", "exit 1", "SELECT 1 AS\nexit", "exit\nquit"] {
+            assert!(!leaves(text), "{text}");
+        }
+    }
 
     #[test]
     fn enter_runs_what_is_complete() {

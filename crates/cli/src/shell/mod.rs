@@ -1,27 +1,28 @@
 //! The interactive shell.
 //!
 //! 1. Read: lines are collected until a semicolon ends the statement ([`helper`], [`crate::input`]). Tab completes
-//!    names ([`complete`], [`names`]), and words get colours ([`highlight`]).
+//!    names ([`complete`], [`names`]), and words get colours ([`highlight`]). Arrow up brings back what was typed before
+//!    ([`history`]).
 //! 2. Run: the statement runs like one of a script. Ctrl-C abandons it and comes back here.
 //! 3. Print: its rows, or its error in one line. Either way the prompt comes back.
 
 mod complete;
 mod helper;
 mod highlight;
+mod history;
 mod names;
 
-use std::path::PathBuf;
-
+use rustyline::Editor;
 use rustyline::config::{CompletionType, Config};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{Editor, history::History};
 use tokio::runtime::Handle;
 
 use crate::args::{Color, ShellArgs};
 use crate::failure::Failure;
+use crate::input;
 use crate::run::{Flow, Runner, Source};
-use helper::ShellHelper;
+use helper::{ShellHelper, leaves};
 
 const PROMPT: &str = "milepost> ";
 /// Statements that the history keeps.
@@ -29,7 +30,7 @@ const REMEMBERED: usize = 5_000;
 
 type LineEditor = Editor<ShellHelper, DefaultHistory>;
 
-/// Runs the shell until `\q` or the end of input. Must not be called from inside the runtime that `handle` is of.
+/// Runs the shell until `\q`, `exit`, `quit` or the end of input. Must not be called from inside the runtime that `handle` is of.
 ///
 /// # Errors
 /// A terminal that cannot be read, or output that cannot be written.
@@ -41,7 +42,7 @@ pub(crate) fn run(handle: &Handle, runner: &mut Runner, args: &ShellArgs) -> Res
         return Ok(());
     }
     let mut editor = editor(handle, runner, args.color).map_err(terminal)?;
-    let history = history_file();
+    let history = history::file();
     if let Some(path) = &history {
         // The first start has no history, and a shell without one is better than none.
         let _ = editor.load_history(path);
@@ -49,8 +50,10 @@ pub(crate) fn run(handle: &Handle, runner: &mut Runner, args: &ShellArgs) -> Res
     loop {
         match editor.readline(PROMPT) {
             Ok(input) if input.trim().is_empty() => {}
+            Ok(input) if leaves(&input) => return Ok(()),
             Ok(input) => {
-                remember(&mut editor, history.as_ref(), &input);
+                let dialect = runner.session.context().copied_config().options().sql_parser.dialect;
+                history::remember(&mut editor, history.as_ref(), &input, &*input::dialect(&dialect));
                 if handle.block_on(take_input(runner, input))? == Flow::Quit {
                     return Ok(());
                 }
@@ -120,19 +123,6 @@ fn editor(handle: &Handle, runner: &Runner, color: Color) -> rustyline::Result<L
     };
     editor.set_helper(Some(ShellHelper::new(handle.clone(), runner.session.clone(), colors)));
     Ok(editor)
-}
-
-/// Where statements are remembered from one shell to the next.
-fn history_file() -> Option<PathBuf> {
-    dirs::home_dir().map(|home| home.join(".milepost_history"))
-}
-
-fn remember(editor: &mut LineEditor, path: Option<&PathBuf>, input: &str) {
-    let added = editor.history_mut().add(input.trim_end());
-    if let (Ok(true), Some(path)) = (added, path) {
-        // Written at once, so that a killed shell has its history too. A full disk must not end the shell.
-        let _ = editor.append_history(path);
-    }
 }
 
 fn terminal(error: ReadlineError) -> Failure {

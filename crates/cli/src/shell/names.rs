@@ -27,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) columns: Vec<(String, Vec<String>)>,
     /// Functions of SQL.
     pub(crate) functions: BTreeSet<String>,
+    /// Keys of settings, whole.
+    pub(crate) settings: BTreeSet<String>,
 }
 
 /// Asks a session for names and keeps the answer for a while.
@@ -65,6 +67,8 @@ async fn look_up(session: &Session) -> Known {
     let checkpoints = tokio::time::timeout(PATIENCE, session.checkpoint_names()).await.unwrap_or_default();
     let mut known = Known { checkpoints: checkpoints.into_iter().collect(), ..Known::default() };
     known.functions = functions(session);
+    let entries = session.context().copied_config().options().entries();
+    known.settings = entries.into_iter().map(|entry| entry.key).collect();
     let deadline = Instant::now() + PATIENCE;
     for (prefix, schema) in schemas(session) {
         for table in schema.table_names() {

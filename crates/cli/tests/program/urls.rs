@@ -171,3 +171,61 @@ fn an_error_shows_no_password() {
     is_not_stored(&desk.path(".milepost"));
     keeps_the_secret(&desk.run(&["jobs", "job"]));
 }
+
+/// The plan of a COPY names its target and options, and those are needed whole when it runs.
+#[test]
+fn the_plan_of_a_copy_shows_no_secret() {
+    let desk = Desk::new();
+    let plan = |how: &str, target: &str, options: &str| {
+        let sql =
+            format!("EXPLAIN {how} COPY (SELECT 1 AS a) TO '{target}' STORED AS CSV OPTIONS ({options})");
+        let ran = desk.run(&["--format", "csv", "--maxrows", "inf", "-c", &sql]);
+        assert_eq!(ran.code, Some(0), "{sql}: {ran:?}");
+        keeps_the_secret(&ran);
+        ran.stdout
+    };
+    let keys = format!(
+        "'aws.secret_access_key' '{SECRET}', 'aws.access_key_id' '{SECRET}', 'aws.region' 'eu-1', \
+         'format.delimiter' ';'"
+    );
+    let bucket = format!("s3://AK:{SECRET}@b/x.csv?sig={SECRET}");
+    for how in ["FORMAT INDENT", "FORMAT PGJSON", "FORMAT GRAPHVIZ", "VERBOSE"] {
+        let shown = plan(how, &bucket, &keys);
+        assert!(shown.contains("s3://***@b/x.csv?***") && shown.contains("eu-1"), "{shown}");
+    }
+    let shown = plan("FORMAT TREE", &format!("http://u:{SECRET}@h/x.csv"), "'format.delimiter' ';'");
+    assert!(shown.contains("http://***@h/x.csv"), "{shown}");
+    // This one runs, with what was written.
+    let ran =
+        desk.run(&["-c", "EXPLAIN ANALYZE COPY (SELECT 1 AS a, 2 AS b) TO 'x.csv' OPTIONS (delimiter ';')"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(desk.path("x.csv")).unwrap(), "a;b\n1;2\n");
+}
+
+#[test]
+fn the_definition_of_a_table_or_view_keeps_no_secret() {
+    let (desk, server) = (Desk::new(), Server::start());
+    let url = format!("http://user:{SECRET}@127.0.0.1:{}/p0.csv", server.port);
+    let sql = format!(
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{url}'; \
+         CREATE VIEW v AS SELECT a FROM t WHERE b <> '{url}?sig={SECRET}'; \
+         SELECT 1111111 * sum(a) AS works FROM v; \
+         SHOW CREATE TABLE t; SHOW CREATE TABLE v; \
+         CHECKPOINT leak AS SELECT definition FROM information_schema.views; \
+         SET milepost.enabled = false; CHECKPOINT w AS SELECT a FROM t WHERE b <> '{url}'; \
+         SELECT definition FROM information_schema.views WHERE table_name = 'w'"
+    );
+    let ran = desk.run(&["--format", "csv", "--maxrows", "inf", "-c", &sql]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    keeps_the_secret(&ran);
+    let place = format!("http://***@127.0.0.1:{}/p0.csv", server.port);
+    for shown in [
+        "3333333".to_string(),
+        format!("LOCATION '{place}'"),
+        format!("a FROM t WHERE b <> '{place}?***'"),
+        format!("a FROM t WHERE b <> '{place}'"),
+    ] {
+        assert!(ran.stdout.contains(&shown), "{shown}: {ran:?}");
+    }
+    is_not_stored(&desk.path(".milepost"));
+}

@@ -17,7 +17,10 @@ use crate::config::MilepostConfig;
 use crate::context::Milepost;
 use crate::error::Error;
 use crate::identity::Registries;
-use crate::logical::{hold_queries, keep_redefinitions};
+use crate::logical::{
+    TrueRelations, guard_dependencies, hold_queries, keep_redefinitions, refuse_unclear_groups,
+};
+use crate::physical::guard_rules;
 use crate::resolve::MilepostPlanner;
 use crate::scan::SnapshotIdentity;
 use crate::sql::InlineCheckpoint;
@@ -66,10 +69,15 @@ pub(super) fn install(mut builder: SessionStateBuilder, milepost: &Arc<Milepost>
     milepost.lay_over(&list);
     let list = Arc::new(CheckpointCatalogs::new(list, Arc::clone(milepost), catalog, schema));
 
-    builder.relation_planners().get_or_insert_default().insert(0, Arc::new(InlineCheckpoint));
+    let planners = builder.relation_planners().get_or_insert_default();
+    planners.insert(0, Arc::new(InlineCheckpoint));
+    planners.insert(0, Arc::new(TrueRelations));
 
     hold_queries(builder.analyzer().get_or_insert_default());
+    refuse_unclear_groups(builder.analyzer().get_or_insert_default());
+    guard_dependencies(builder.optimizer().get_or_insert_default());
     keep_redefinitions(builder.optimizer().get_or_insert_default());
+    guard_rules(builder.physical_optimizers().get_or_insert_default());
 
     let planner = builder.query_planner().take().unwrap_or_else(|| Arc::new(PlainPlanner));
     builder.with_catalog_list(list).with_query_planner(Arc::new(MilepostPlanner::new(planner)))

@@ -1,5 +1,7 @@
 //! VERIFY and VACUUM, and what programs need for them.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use chrono::DateTime;
 use datafusion::common::Result;
@@ -152,7 +154,7 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
     }
     for abandoned in &garbage.abandoned {
         let why = match abandoned.reason {
-            AbandonReason::Silent(silence) => format!("no sign of life for {} seconds", silence.as_secs()),
+            AbandonReason::Silent(silence) => format!("no sign of life for {}", seconds(silence)),
             AbandonReason::Surplus(version) => {
                 format!("it has files that its version {version} does not name")
             }
@@ -183,8 +185,16 @@ fn of_checkpoint(garbage: &CheckpointGarbage) -> Vec<Deed> {
 
 fn dropped_because(reason: DropReason) -> String {
     match reason {
+        DropReason::Superseded { keep_versions: 1 } => "1 newer one is kept".to_string(),
         DropReason::Superseded { keep_versions } => format!("{keep_versions} newer ones are kept"),
-        DropReason::Expired { ttl } => format!("it is older than {} seconds", ttl.as_secs()),
+        DropReason::Expired { ttl } => format!("it is older than {}", seconds(ttl)),
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        1 => "1 second".to_string(),
+        many => format!("{many} seconds"),
     }
 }
 
@@ -215,5 +225,24 @@ fn error_at(
         object: String::new(),
         bytes: 0,
         why: Some(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let expired = |seconds| dropped_because(DropReason::Expired { ttl: Duration::from_secs(seconds) });
+        assert_eq!(
+            (expired(1).as_str(), expired(7).as_str()),
+            ("it is older than 1 second", "it is older than 7 seconds")
+        );
+        let superseded = |keep_versions| dropped_because(DropReason::Superseded { keep_versions });
+        assert_eq!(
+            (superseded(1).as_str(), superseded(2).as_str()),
+            ("1 newer one is kept", "2 newer ones are kept")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! A session: DataFusion's, with a checkpoint store and our statements.
 
 mod builder;
+mod hidden;
 mod install;
 pub mod maintenance;
 mod rows;

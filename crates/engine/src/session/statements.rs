@@ -14,21 +14,22 @@ use datafusion::logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, Logica
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::parser::{ResetStatement, Statement as DFStatement};
 use futures::future::BoxFuture;
-use milepost_store::{CheckpointName, DropOutcome, Snapshot, StepOutcome, Version};
+use milepost_store::{CheckpointName, DropOutcome, Snapshot, StepOutcome, Version, redact};
 
+use super::hidden::hide_secrets;
 use super::run_time::{at_once, when_collected};
 use super::{Session, rows};
-use crate::catalog::{refuse_misuse, refuse_taken};
+use crate::catalog::{refuse_misuse, refuse_taken, snapshot_to_refresh};
 use crate::config::MilepostConfig;
 use crate::context::settings;
 use crate::error::{Error, store_error};
-use crate::logical::release;
+use crate::logical::{release, with_true_dependencies};
 use crate::resolve::{
     Ensured, Freshness, Mode, Ran, Request, Resolver, definition, explain_checkpoint, freshness,
     outcome_line, refresh,
 };
 use crate::scan::name_source;
-use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables};
+use crate::sql::{CreateCheckpoint, Statement, StatementKind, lists_tables, text_without_secrets};
 use crate::stage::UnitCounts;
 
 /// How many damaged snapshots a statement repairs on its way. A disk that damages whatever is written is given up.
@@ -49,8 +50,10 @@ impl Session {
                     self.checkpoint_names().await;
                 }
                 let state = self.context.state();
-                let plan = state.statement_to_plan(inner.as_ref().clone()).await?;
+                let mut plan = state.statement_to_plan(inner.as_ref().clone()).await?;
+                hide_secrets(&mut plan, inner);
                 refuse_misuse(&self.milepost, &state, &plan).await?;
+                let plan = with_true_dependencies(plan)?.data;
                 return self.run_plan(plan).await;
             }
             StatementKind::Checkpoint(create) => {
@@ -81,6 +84,16 @@ impl Session {
             }
         };
         self.context.read_batch(batch)
+    }
+
+    /// Runs a statement once more of whose rows none was used, because reading them met damage that a second look repairs. In a job
+    /// its checkpoints are those of the first try.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub async fn execute_again(&self, statement: &Statement) -> Result<DataFrame> {
+        self.milepost.turn.begin_step_again();
+        self.execute(statement).await
     }
 
     /// Runs a statement that hands nothing out before its end, and again where it met damage that a second look at the
@@ -179,13 +192,22 @@ impl Session {
         let name = create.name.as_str();
         settings(&state).with_options(&create.options)?;
         refuse_taken(&self.milepost, &state, &create.name)?;
-        self.milepost.set_view(name, Arc::new(ViewTable::new(plan, Some(create.query_text.clone()))));
+        let text = text_without_secrets(&create.query);
+        let text = text.unwrap_or_else(|| redact(&create.query_text).into_owned());
+        self.milepost.set_view(name, Arc::new(ViewTable::new(plan, Some(text))));
         rows::viewed(name)
     }
 
     async fn refresh(&self, name: &CheckpointName, force: bool) -> Result<RecordBatch> {
         let state = self.context.state();
-        let snapshot = self.snapshot(name, None).await?;
+        let snapshot = match self.milepost.turn.as_of(name) {
+            // In a job it is what the steps before it have made, and not what others have made since.
+            Some(as_of) => match snapshot_to_refresh(&self.milepost, name, &as_of).await? {
+                Some(snapshot) => snapshot,
+                None => return Err(self.milepost.missing(name, None).await?.into()),
+            },
+            None => self.snapshot(name, None).await?,
+        };
         let resolver = Resolver::new(Arc::clone(&self.milepost), &state, Mode::Stage);
         let options: Vec<_> = snapshot.manifest.options.clone().into_iter().collect();
         let config = settings(&state).with_options(&options)?;
@@ -214,9 +236,10 @@ impl Session {
             return rows::dropped(name.as_str(), &[]);
         }
         let store = self.store();
+        let driver = self.milepost.turn.driver().map_err(store_error)?;
         let outcome = match version {
-            Some(version) => store.drop_version(name, version).await,
-            None => store.drop_checkpoint(name).await,
+            Some(version) => store.drop_version_in(driver.as_deref(), name, version).await,
+            None => store.drop_checkpoint_in(driver.as_deref(), name).await,
         };
         match outcome.map_err(store_error)? {
             DropOutcome::Dropped(versions) => {

@@ -22,6 +22,7 @@ pub(crate) use parser::parse_query;
 pub(crate) use relation::{InlineCheckpoint, is_closed};
 pub(crate) use script::normal_form;
 pub use script::parse;
+pub(crate) use secret_urls::{text_without_secrets, without_secrets};
 pub(crate) use snapshot_fn::SYSTEM_SCHEMA;
 pub(crate) use statement::describe;
 pub use statement::{CreateCheckpoint, Statement, StatementKind};

@@ -16,7 +16,7 @@ use milepost_store::CheckpointName;
 use super::values::values_query;
 use crate::config::MilepostConfig;
 use crate::error::{Error, store_error};
-use crate::logical::Checkpoint;
+use crate::logical::{Checkpoint, with_true_dependencies};
 
 /// Plans `checkpoint((…))` as a [`Checkpoint`] leaf, or as its subquery where checkpoints are switched off.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl RelationPlanner for InlineCheckpoint {
             }
             other => return Ok(RelationPlanning::Original(Box::new(other))),
         };
-        let plan = plan_subquery(query, context)?;
+        let plan = with_true_dependencies(plan_subquery(query, context)?)?.data;
         refuse_outer_tables(&plan)?;
         let enabled = context
             .context_provider()

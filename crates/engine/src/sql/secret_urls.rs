@@ -3,16 +3,19 @@
 //! `FROM 'http://user:password@host/a.csv?sig=…'` is a name, and a name gets everywhere: into columns, plans, labels,
 //! errors and definitions. DataFusion reads such a file by scheme, host, port and path alone, so the rest is cut before
 //! anything is planned. [`milepost_store::redact_url`] says what is cut.
+//!
+//! Elsewhere in a statement a URL is needed whole, or is data. There it is cut from the text that is kept of the statement
+//! ([`text_without_secrets`]).
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{CopyToSource, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind, VisitMut,
-    VisitorMut,
+    Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
-use milepost_store::redact_url;
+use milepost_store::{redact, redact_url};
 
 /// Cuts what is secret from the names of a statement. Whether there was something.
 pub(super) fn rewrite(statement: &mut DFStatement) -> bool {
@@ -89,10 +92,50 @@ impl VisitorMut for Cut {
     }
 }
 
+/// The text of a statement without what is secret in the URLs of its literals and locations, and without options, whose
+/// values may be secret. Nothing where there is nothing to hide.
+pub(crate) fn text_without_secrets(statement: &DFStatement) -> Option<String> {
+    let mut shown = statement.clone();
+    match &mut shown {
+        DFStatement::Statement(inner) => {
+            let _ = inner.visit(&mut Literals);
+        }
+        DFStatement::CreateExternalTable(create) => {
+            create.locations.iter_mut().for_each(|location| *location = without_secrets(location));
+            create.options.clear();
+        }
+        DFStatement::CopyTo(_) | DFStatement::Explain(_) | DFStatement::Reset(_) => {}
+    }
+    let shown = redact(&shown.to_string()).into_owned();
+    (shown != statement.to_string()).then_some(shown)
+}
+
+/// A text that is a URL or holds some. A URL by itself may hold spaces and quotes.
+pub(crate) fn without_secrets(text: &str) -> String {
+    redact(&redact_url(text)).into_owned()
+}
+
+struct Literals;
+
+impl VisitorMut for Literals {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Some(text) = value.value.clone().into_string() {
+            let shown = without_secrets(&text);
+            if shown != text {
+                value.value = Value::SingleQuotedString(shown);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use datafusion::config::ConfigOptions;
 
+    use super::text_without_secrets;
     use crate::sql::{StatementKind, parse};
 
     fn parsed(sql: &str) -> StatementKind {
@@ -133,5 +176,25 @@ mod tests {
         let sql = "CHECKPOINT c AS SELECT  'http://h/?q=1' AS a FROM 'data/part-?.csv'";
         let StatementKind::Checkpoint(create) = parsed(sql) else { panic!("{sql}") };
         assert_eq!(create.query_text, "SELECT  'http://h/?q=1' AS a FROM 'data/part-?.csv'");
+    }
+
+    #[test]
+    fn the_text_of_a_statement_is_kept_without_literal_secrets() {
+        for (sql, kept) in [
+            (
+                "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'http://u:it''s hunter2@h/a.csv?hunter2' \
+                 OPTIONS ('aws.secret_access_key' 'hunter2')",
+                Some("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'http://***@h/a.csv?***'"),
+            ),
+            (
+                "CREATE VIEW v AS SELECT 'it''s http://u:hunter2@h/?x' AS a WHERE b = 'http://u:it''s hunter2@h/'",
+                Some("CREATE VIEW v AS SELECT 'it''s http://***@h/?***' AS a WHERE b = 'http://***@h/'"),
+            ),
+            ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 's3://b/part-*/'", None),
+            ("CREATE VIEW v AS SELECT 'it''s' AS a", None),
+        ] {
+            let StatementKind::DataFusion(inner) = parsed(sql) else { panic!("{sql}") };
+            assert_eq!(text_without_secrets(&inner).as_deref(), kept, "{sql}");
+        }
     }
 }

@@ -119,9 +119,41 @@ pub(crate) fn describe(statement: &DFStatement) -> String {
         DFStatement::CopyTo(_) => "COPY".to_string(),
         DFStatement::Explain(_) => "EXPLAIN".to_string(),
         DFStatement::Reset(_) => "RESET".to_string(),
-        DFStatement::Statement(inner) => {
-            let text = inner.to_string();
-            text.split_whitespace().next().unwrap_or("this statement").to_ascii_uppercase()
+        DFStatement::Statement(inner) => first_words(&inner.to_string()),
+    }
+}
+
+/// The first word of a statement, and what it makes or drops: always the first word of these, for names come after it.
+fn first_words(text: &str) -> String {
+    const OBJECTS: [&str; 7] = ["TABLE", "VIEW", "FUNCTION", "SCHEMA", "DATABASE", "CATALOG", "INDEX"];
+    let mut words = text.split_whitespace().map(str::to_ascii_uppercase);
+    let Some(first) = words.next() else { return "this statement".to_string() };
+    let object = match first.as_str() {
+        "CREATE" | "DROP" | "ALTER" => words.take(5).find(|word| OBJECTS.contains(&word.as_str())),
+        _ => None,
+    };
+    match object {
+        Some(object) => format!("{first} {object}"),
+        None => first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_named_with_what_it_makes() {
+        for (text, named) in [
+            ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
+            ("CREATE OR REPLACE VIEW \"table\" AS SELECT 1", "CREATE VIEW"),
+            ("CREATE TABLE IF NOT EXISTS view (a INT)", "CREATE TABLE"),
+            ("DROP TABLE t", "DROP TABLE"),
+            ("CREATE SCHEMA s", "CREATE SCHEMA"),
+            ("SELECT * FROM t JOIN view", "SELECT"),
+            ("INSERT INTO table VALUES (1)", "INSERT"),
+        ] {
+            assert_eq!(first_words(text), named);
         }
     }
 }
