@@ -155,7 +155,7 @@ async fn a_store_that_fails_now_and_then_gives_right_rows_or_an_error() {
     for seed in 0..40 {
         let scene = Scene::new().await;
         let session = scene.session().await;
-        scene.faults.fail_at_random(seed, 0.15);
+        scene.faults.fail_at_random(seed, 0.06);
         let outcome = checkpoint(&session, NEXT).await;
         let read = run(&session, "SELECT sum(x) AS s FROM kept").await;
         scene.faults.heal();

@@ -10,6 +10,7 @@
 //! - `units`: stages that stopped on the way, and what the next try makes of them.
 //! - `partitioned`: snapshots with `partition_by`, read with and without exchanges.
 //! - `projections`: columns that are redefined by themselves, layer upon layer.
+//! - `upstream`: queries for which DataFusion alone gives wrong rows.
 //! - `jobs`: what a driver of a job makes of what the drivers before it have done.
 //! - `behaviours`: how often things are computed, and what loops cost.
 
@@ -43,3 +44,5 @@ mod support;
 mod types;
 #[cfg(test)]
 mod units;
+#[cfg(test)]
+mod upstream;

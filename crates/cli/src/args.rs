@@ -23,7 +23,7 @@ use crate::units::{parse_limit, parse_size};
 #[derive(Debug, Parser)]
 #[command(name = "milepost", version, max_term_width = 110)]
 pub(crate) struct Args {
-    /// Where checkpoints are kept: a path or a URL [default: ./.milepost]
+    /// Where checkpoints are kept: a path or a URL [default: ./.milepost; of the demo DIR/.milepost]
     #[arg(long, env = "MILEPOST_STORE", hide_env_values = true, value_name = "URL", global = true)]
     pub(crate) store: Option<String>,
 
@@ -241,8 +241,8 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "./milepost-demo")]
     pub(crate) dir: PathBuf,
 
-    /// Scale factor of the data
-    #[arg(long, default_value_t = 0.1, hide = true, value_name = "N")]
+    /// Scale factor of the data; 1 is about a gigabyte as text
+    #[arg(long, default_value_t = 0.1, value_name = "N")]
     pub(crate) scale: f64,
 }
 
@@ -285,6 +285,12 @@ impl Args {
             let what = if self.store_from_environment { "MILEPOST_STORE" } else { "--store" };
             return Err(Failure::Usage(format!("{what} is empty: give the place of a store")));
         }
+        if let Some(store) = self.store.as_deref().filter(|store| is_half_a_url(store)) {
+            let what = if self.store_from_environment { "MILEPOST_STORE" } else { "--store" };
+            return Err(Failure::Usage(format!(
+                "{what} {store} is no URL: write memory://name for a store in memory, or ./{store} for a folder of that name"
+            )));
+        }
         if self.limits.batch_size == Some(0) {
             return Err(Failure::Usage("--batch-size must be at least 1".to_string()));
         }
@@ -296,6 +302,12 @@ impl Args {
         }
         Ok(self)
     }
+}
+
+/// Whether somebody meant a store in memory, and would get a folder of that name.
+fn is_half_a_url(store: &str) -> bool {
+    let scheme = store.split_once(':').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("memory"));
+    scheme.is_some_and(|(_, rest)| !rest.starts_with("//"))
 }
 
 /// The name of a command that -c or -f has taken for one more of its values.
@@ -365,6 +377,25 @@ mod tests {
     #[test]
     fn an_empty_store_is_no_place() {
         assert!(refused(&["milepost", "--store", "", "-c", "SELECT 1"]).starts_with("--store is empty"));
+    }
+
+    #[test]
+    fn half_a_url_is_no_folder() {
+        for store in ["memory:", "memory:jobs", "Memory:/jobs"] {
+            let line = refused(&["milepost", "--store", store, "-c", "SELECT 1"]);
+            assert!(line.contains(store) && line.contains("memory://name"), "{line}");
+        }
+        for store in ["memory://", "memory://jobs", "./memory:", "memory", "in/memory:"] {
+            assert_eq!(read(&["milepost", "--store", store]).store.as_deref(), Some(store));
+        }
+    }
+
+    #[test]
+    fn the_demo_says_where_its_store_is_and_how_much_data_it_makes() {
+        let mut command = Args::command();
+        command.build();
+        let help = command.find_subcommand_mut("demo").unwrap().render_long_help().to_string();
+        assert!(help.contains("DIR/.milepost") && help.contains("--scale"), "{help}");
     }
 
     #[test]

@@ -67,6 +67,16 @@ pub(crate) enum Failure {
         /// What DataFusion or the engine said.
         source: Box<DataFusionError>,
     },
+    /// A statement failed that holds a variable of a job's script.
+    #[error(
+        "{failure}; ${{{name}}} stands there as it is written, for only milepost run FILE.sql --var {name}=VALUE fills it in"
+    )]
+    Unfilled {
+        /// What went wrong.
+        failure: Box<Failure>,
+        /// The variable.
+        name: String,
+    },
     /// A job's script is none, and nothing of it was run: only another script helps.
     #[error(transparent)]
     Script(Box<Failure>),
@@ -148,6 +158,7 @@ impl Failure {
             Self::Usage(_) | Self::Refused(_) | Self::Script(_) => Exit::Usage,
             Self::Held { .. } => Exit::Held,
             Self::Job(source) => exit_of_job(source),
+            Self::Unfilled { failure, .. } => failure.exit(),
             Self::Child(number) => Exit::OfChild(*number),
             Self::Interrupted => Exit::Interrupted,
             Self::OutputClosed => Exit::OutputClosed,

@@ -8,7 +8,7 @@ use milepost_store::CheckpointName;
 use crate::config::{MilepostConfig, Reuse};
 use crate::context::{Home, Milepost, settings};
 use crate::error::store_error;
-use crate::logical::{Checkpoint, checkpoint_plan};
+use crate::logical::{Checkpoint, checkpoint_plan, without_false_claims};
 use crate::resolve::{Mode, Request, Resolver};
 use crate::scan::scan_as;
 
@@ -134,6 +134,7 @@ async fn eager(
     if !config.enabled {
         return Ok(DataFrame::new(state, plan));
     }
+    let plan = without_false_claims(plan)?;
     let milepost = Milepost::of(&state)?;
     let request = Request {
         home,
@@ -158,6 +159,7 @@ fn lazy(frame: DataFrame, options: CheckpointOptions) -> Result<DataFrame> {
         return Ok(DataFrame::new(state, plan));
     }
     let name = parse_name(options.name.as_deref())?;
+    let plan = without_false_claims(plan)?;
     let node = Checkpoint::new(plan, name).with_options(options.settings).pinned();
     Ok(DataFrame::new(state, checkpoint_plan(node)?))
 }

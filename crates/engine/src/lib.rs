@@ -39,6 +39,7 @@ mod heartbeat;
 pub mod identity;
 pub mod job;
 pub mod logical;
+mod physical;
 mod resolve;
 pub mod scan;
 mod session;
@@ -50,7 +51,8 @@ pub use context::Milepost;
 pub use dataframe::{CheckpointExt, CheckpointOptions};
 pub use error::Error;
 pub use milepost_store::{
-    CheckpointName, Durability, Error as StoreError, Snapshot, Store, StoreOptions, Version, redact,
+    CheckpointName, Durability, Error as StoreError, Snapshot, Store, StoreOptions, Version, is_secret_name,
+    redact, redact_url,
 };
 pub use session::{Session, SessionBuilder, SessionStateBuilderExt, maintenance};
 pub use stage::StageProgress;

@@ -19,7 +19,7 @@ pub(crate) fn commands() -> String {
         ("\\pset [NAME VALUE]", "show or set: format, maxrows, quiet, object_store_profiling"),
         ("\\quiet on|off", "print results only, or row counts and times too"),
         ("\\object_store_profiling MODE", "report requests to object stores: disabled, summary, trace"),
-        ("\\q", "leave; so does Ctrl-D"),
+        ("\\q", "leave; so do exit, quit and Ctrl-D"),
     ];
     let lines: Vec<String> = rows.iter().map(|(name, what)| format!("{name:30} {what}")).collect();
     let keys = "Ctrl-C abandons a statement, Tab completes names, Ctrl-R searches what was typed before.";

@@ -57,7 +57,8 @@ impl Ready {
         let mut source = read(file)?;
         let named = |error: milepost::Error| Failure::Refused(format!("{}: {error}", source.name));
         source.text = variables.fill_in(&source.text).map_err(named)?;
-        let script = Script::parse(options, &source).map_err(|failure| Failure::Script(Box::new(failure)))?;
+        let script = Script::parse_filled(options, &source);
+        let script = script.map_err(|failure| Failure::Script(Box::new(failure)))?;
         let mut statements = Vec::with_capacity(script.steps.len());
         for step in script.steps {
             match step {

@@ -11,6 +11,7 @@ mod interrupt;
 mod runner;
 mod script;
 mod source;
+mod unfilled;
 
 pub(crate) use interrupt::Interrupts;
 pub(crate) use runner::{Flow, Runner};

@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use datafusion::common::plan_err;
 use datafusion::dataframe::DataFrame;
-use datafusion::error::Result as DataFusionResult;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::EmptyRecordBatchStream;
 use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
 use datafusion_cli::object_storage::instrumented::InstrumentedObjectStoreRegistry;
+use futures::StreamExt;
 use milepost::Session;
 use milepost::maintenance::{VerifyOptions, VerifyReport, verification_rows};
 use milepost::scan::name_source;
@@ -22,6 +26,7 @@ use super::full_disk::full_disk;
 use super::interrupt::Interrupts;
 use super::script::{Script, Step};
 use super::source::Source;
+use super::unfilled;
 use crate::failure::{Failure, Place};
 use crate::notices;
 use crate::object_stores;
@@ -100,11 +105,10 @@ impl Runner {
                 self.session.settle().await;
                 Err(interrupted)
             }
-            Ok(Err(error)) => Err(self
-                .printer
-                .output
-                .take_failure()
-                .unwrap_or_else(|| Failure::Statement { place, source: Box::new(error) })),
+            Ok(Err(error)) => Err(self.printer.output.take_failure().unwrap_or_else(|| {
+                let failure = Failure::Statement { place, source: Box::new(error) };
+                unfilled::of_run(failure, &statement.text)
+            })),
             Ok(Ok(_)) => Ok(()),
         };
         self.tell_notices();
@@ -162,18 +166,46 @@ impl Runner {
             Some(report) => self.session.read_batch(verification_rows(report)?)?,
             None => object_stores::execute(&self.session, statement).await?,
         };
-        let reading = frame.logical_plan().clone();
-        let show_all = shows_every_row(statement, &reading);
-        let named = |error| name_source(error, &reading);
-        let (result, shown) = open(frame, show_all, started).await.map_err(named)?;
-        progress.finish();
-        self.tell_notices();
-        self.printer.print(result).await.map_err(named).map_err(|error| full_disk(statement, error))?;
+        let shown = match self.print(statement, frame, progress, started).await {
+            Err(Unprinted { error, is_whole: true }) if is_repairable(&error) => {
+                self.tell_notices();
+                let progress = Progress::watch(&self.session, self.printer.quiet);
+                let again = self.session.execute_again(statement).await?;
+                self.print(statement, again, progress, started).await
+            }
+            shown => shown,
+        };
+        let shown = shown.map_err(|unprinted| unprinted.error)?;
         self.printer.store_requests(&self.stores)?;
         match verified.map_or(0, |report| report.damaged()) {
-            0 => Ok(shown.read()),
+            0 => Ok(shown),
             objects => Err(milepost::Error::FoundDamage { objects }.into()),
         }
+    }
+
+    /// Runs a statement's frame and prints its rows.
+    async fn print(
+        &mut self,
+        statement: &Statement,
+        frame: DataFrame,
+        progress: Progress,
+        started: Instant,
+    ) -> Result<Shown, Unprinted> {
+        let reading = frame.logical_plan().clone();
+        let show_all = shows_every_row(statement, &reading);
+        // What a COPY has written when it fails, nobody can tell.
+        let only_reads = !matches!(reading, LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Ddl(_));
+        let named = |error| name_source(error, &reading);
+        let whole = |error| Unprinted { error, is_whole: only_reads };
+        let (result, counter) = open(frame, show_all, started).await.map_err(named).map_err(whole)?;
+        progress.finish();
+        self.tell_notices();
+        let printed = self.printer.print(result).await.map_err(named);
+        printed.map_err(|error| Unprinted {
+            error: full_disk(statement, error),
+            is_whole: only_reads && counter.read().rows == 0,
+        })?;
+        Ok(counter.read())
     }
 
     /// What a VERIFY has found. It is printed like any other result, and is a failure all the same if it is damage.
@@ -192,6 +224,18 @@ impl Runner {
     }
 }
 
+/// A statement whose rows could not be printed.
+struct Unprinted {
+    error: DataFusionError,
+    /// Whether nothing of it was printed or written, so that it can be run again.
+    is_whole: bool,
+}
+
+/// Whether the statement, run again in this session, computes anew what it found damaged.
+fn is_repairable(error: &DataFusionError) -> bool {
+    matches!(milepost::Error::find(error), Some(milepost::Error::DamagedSnapshot { again: true, .. }))
+}
+
 /// Plans the statement, which writes its checkpoints, and starts it.
 async fn open(
     frame: DataFrame,
@@ -204,11 +248,23 @@ async fn open(
     if endless && plan.pipeline_behavior() == EmissionType::Final {
         return plan_err!("this query gives its rows when its source ends, and its source has no end");
     }
-    let stream = execute_stream(plan, Arc::clone(&task))?;
+    let stream = from_its_first_rows(execute_stream(plan, Arc::clone(&task))?).await?;
     let format_options = task.session_config().options().format.clone();
     let memory = Arc::clone(task.memory_pool());
     let (stream, counter) = Counter::watch(stream);
     Ok((ResultSet { stream, endless, show_all, format_options, memory, started }, counter))
+}
+
+/// The same stream, once its first rows are there. Nothing is printed of a statement that fails before.
+async fn from_its_first_rows(
+    mut stream: SendableRecordBatchStream,
+) -> DataFusionResult<SendableRecordBatchStream> {
+    let schema = stream.schema();
+    let Some(first) = stream.next().await.transpose()? else {
+        return Ok(Box::pin(EmptyRecordBatchStream::new(schema)));
+    };
+    let whole = futures::stream::iter([Ok(first)]).chain(stream);
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, whole)))
 }
 
 /// Whether somebody who asked for this wants to see all of it: plans, descriptions and settings.

@@ -5,6 +5,7 @@ use datafusion::error::DataFusionError;
 use milepost::sql::Statement;
 
 use super::source::Source;
+use super::unfilled;
 use crate::commands::Command;
 use crate::failure::{Failure, Place};
 use crate::input::{self, Input};
@@ -37,8 +38,20 @@ impl Script {
     /// Parses all of a script.
     ///
     /// # Errors
-    /// The first statement or command that does not parse, with its line.
+    /// The first statement or command that does not parse, with its line. Where it holds a variable, that is said too.
     pub(crate) fn parse(options: &ConfigOptions, source: &Source) -> Result<Self, Failure> {
+        Self::parse_filled(options, source).map_err(|failure| {
+            let dialect = input::dialect(&options.sql_parser.dialect);
+            let text = began_to_stopped(&failure, &source.text);
+            unfilled::of_parse(failure, &text, &*dialect)
+        })
+    }
+
+    /// As [`Self::parse`], of a script whose variables are filled in.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn parse_filled(options: &ConfigOptions, source: &Source) -> Result<Self, Failure> {
         let dialect = input::dialect(&options.sql_parser.dialect);
         let ends_statement = |text: &str| input::state(text, &*dialect) != Input::Open;
         let mut steps = Vec::new();
@@ -105,6 +118,14 @@ fn misplaced(script: &str, first_line: usize, error: DataFusionError) -> Failure
     let line = first_line + began - 1 + further - 1;
     let place = Place { script: script.to_string(), line };
     Failure::Statement { place, source: Box::new(error) }
+}
+
+/// The lines of a script from the one on which the statement begins that does not parse to the one on which the parser stopped.
+fn began_to_stopped(failure: &Failure, script: &str) -> String {
+    let Failure::Statement { place, source } = failure else { return String::new() };
+    let lines = stopped(source).map_or(1, |at| at.line);
+    let lines = script.lines().skip(place.line.saturating_sub(lines)).take(lines);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The line in `statement at line 12`, the context that the engine gives to what does not parse.

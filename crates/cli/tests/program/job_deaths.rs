@@ -2,8 +2,9 @@
 //!
 //! `MILEPOST_KILLS` says how often the job of the first test is killed, `MILEPOST_SEED` when: every run prints its seed.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -120,13 +121,14 @@ fn a_job_that_is_killed_ends_as_one_that_is_not() {
     let kills = from_environment("MILEPOST_KILLS").unwrap_or(30);
     let seed = from_environment("MILEPOST_SEED").unwrap_or_else(|| RandomState::new().hash_one(0) | 1);
     println!("{kills} kills within {long} ms; MILEPOST_SEED={seed}");
-    let (mut dice, mut killed) = (Dice(seed), 0);
+    let (mut dice, mut killed, mut kept) = (Dice(seed), 0, 0);
     while killed < kills {
         let desk = bench.desk();
         let mut deaths = vec![];
         let last = loop {
+            let left = units_left(&desk);
             let started = Instant::now();
-            let mut child = bench.start(&desk, &[]);
+            let mut child = bench.start(&desk, &["--format", "csv"]);
             let delay = if killed < kills { dice.up_to(long) } else { u64::MAX };
             if !ends_within(&mut child, delay) {
                 child.kill().unwrap();
@@ -134,6 +136,17 @@ fn a_job_that_is_killed_ends_as_one_that_is_not() {
                 deaths.push(delay);
             }
             let ran = Ran::from(child.wait_with_output().unwrap());
+            // Repeated work is at most the units in flight.
+            no_complete_unit_is_computed_again(&desk);
+            let reused = units_reused(&ran);
+            if let (Some(left), Some(reused)) = (left, reused) {
+                assert!(
+                    reused >= left,
+                    "seed {seed}, killed after {deaths:?} ms: {reused} of {left}: {ran:?}"
+                );
+                kept += reused;
+            }
+            assert!(left.is_none() || reused.is_some() || ran.code != Some(0), "{ran:?}");
             // Killed after its last entry, on its way out: the next start would be another run.
             let is_through =
                 || desk.rows("SELECT status FROM milepost.jobs").iter().any(|status| status == "done");
@@ -152,6 +165,34 @@ fn a_job_that_is_killed_ends_as_one_that_is_not() {
         assert_eq!(last.code, Some(0), "seed {seed}, killed after {deaths:?} ms: {last:?}");
         assert_eq!(result(&desk), expected, "seed {seed}, killed after {deaths:?} ms");
     }
+    println!("{kept} complete units of killed processes were kept");
+}
+
+/// The receipts of complete units of `hashed`, the one stage of the job that is cut into units: those of all attempts.
+fn receipts(desk: &Desk) -> Vec<PathBuf> {
+    let mut found = files_below(&desk.path(".milepost/checkpoints/hashed/attempts"), ".json");
+    found.retain(|path| is_receipt(path));
+    found
+}
+
+/// How many units of `hashed` dead processes have completed; `None` once it is committed.
+fn units_left(desk: &Desk) -> Option<usize> {
+    let committed = !files_below(&desk.path(".milepost/checkpoints/hashed/log"), ".json").is_empty();
+    (!committed).then(|| receipts(desk).len())
+}
+
+/// All attempts have the same slices: a unit with two receipts was computed twice, although it had been complete.
+fn no_complete_unit_is_computed_again(desk: &Desk) {
+    let receipts = receipts(desk);
+    let units: BTreeSet<_> = receipts.iter().filter_map(|path| path.file_name()).collect();
+    assert_eq!(units.len(), receipts.len(), "{receipts:?}");
+}
+
+/// What the row of `hashed` says, if the process came to print it.
+fn units_reused(ran: &Ran) -> Option<usize> {
+    let row: Vec<&str> = ran.stdout.lines().find(|line| line.starts_with("hashed,"))?.split(',').collect();
+    // A killed process may have printed half of it.
+    row.get(8).and_then(|_| row[7].parse().ok())
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -214,12 +255,7 @@ fn an_interrupted_job_goes_on_from_its_units() {
     let desk = bench.desk();
     let child = bench.start(&desk, &[]);
     let started = Instant::now();
-    while files_below(&desk.path(".milepost/checkpoints"), ".json")
-        .iter()
-        .filter(|path| is_receipt(path))
-        .count()
-        < 2
-    {
+    while receipts(&desk).len() < 2 {
         assert!(started.elapsed() < Duration::from_secs(60), "no unit was written");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -230,6 +266,19 @@ fn an_interrupted_job_goes_on_from_its_units() {
     let again = bench.run(&desk, &[]);
     assert_eq!(again.code, Some(0), "{again:?}");
     assert!(again.stderr.contains("resumed in"), "{again:?}");
+
+    // What the units took is saved, and said alike wherever it is said.
+    let resumed = desk.rows("SELECT saved_ms FROM milepost.steps WHERE outcome = 'resumed'").remove(0);
+    assert!(resumed.parse::<u64>().unwrap() > 0, "{again:?}");
+    assert!(again.stdout.contains(&format!(" {resumed} ")), "{resumed} in the result row: {again:?}");
+    let saved = desk.rows("SELECT saved_ms FROM milepost.jobs").remove(0).parse::<u64>().unwrap();
+    assert_eq!(desk.rows("SELECT sum(saved_ms) FROM milepost.steps"), [saved.to_string()]);
+    let seconds = Duration::from_millis(saved).as_secs_f64();
+    let said = if saved < 10_000 { format!("{seconds:.3} s") } else { format!("{seconds:.1} s") };
+    let last = again.stderr.lines().last().unwrap();
+    assert!(last.ends_with(&format!("; saved {said}")), "{saved}: {again:?}");
+    let listed = desk.run(&["jobs", "job", "--format", "csv"]);
+    assert!(listed.stdout.lines().nth(1).unwrap().contains(&format!(",{saved},")), "{listed:?}");
 }
 
 fn is_receipt(path: &Path) -> bool {

@@ -24,7 +24,7 @@ fn a_job_that_failed_goes_on_when_it_is_run_again() {
         "{first:?}"
     );
     let told: Vec<&str> = first.stderr.lines().collect();
-    assert!(told[0].starts_with("step 1/5: done in ") && told[0].ends_with("(CREATE)"), "{first:?}");
+    assert!(told[0].starts_with("step 1/5: done in ") && told[0].ends_with("(CREATE TABLE)"), "{first:?}");
     assert!(
         told[1].contains("written in") && told[1].ends_with("2 rows (CHECKPOINT by_day version 1)"),
         "{first:?}"
@@ -37,7 +37,7 @@ fn a_job_that_failed_goes_on_when_it_is_run_again() {
     assert_eq!((second.code, second.stdout.as_str()), (Some(0), "a\n42\n"), "{second:?}");
     let told: Vec<&str> = second.stderr.lines().collect();
     assert!(told[0].starts_with("job nightly_2: goes on with run "), "{second:?}");
-    assert_eq!(told[1], "step 1/5: done again for this session (CREATE)");
+    assert_eq!(told[1], "step 1/5: done again for this session (CREATE TABLE)");
     assert_eq!(told[2], "step 2/5: skipped, done before (CHECKPOINT by_day version 1)");
     assert!(
         told[6].starts_with("job nightly_2: 5 steps in ") && told[6].contains("3 skipped, 1 done again"),
@@ -201,12 +201,12 @@ fn a_damaged_log_of_a_job_ends_with_4() {
     let desk = Desk::new();
     desk.write("a.sql", "SELECT 1; SELECT * FROM nowhere;");
     desk.run(&["run", "a.sql"]);
-    let entry = desk.path(".milepost/jobs/a/log/00000000000000000002.json");
+    let entry = desk.path(".milepost/jobs/a/log/00000000000000000004.json");
     let text = std::fs::read_to_string(&entry).unwrap();
     std::fs::write(&entry, text.replace("failed", "fooled")).unwrap();
     let ran = desk.run(&["run", "a.sql"]);
     assert_eq!(ran.code, Some(4), "{ran:?}");
-    assert!(ran.error_line().contains("00000000000000000002.json"), "{ran:?}");
+    assert!(ran.error_line().contains("00000000000000000004.json"), "{ran:?}");
 }
 
 #[test]

@@ -43,6 +43,26 @@ fn commands_and_files_run_in_the_order_in_which_they_are_given() {
     assert_eq!(rows, ["first", "second", "third"]);
 }
 
+/// A script of a job that is run with -f says why its variables are not filled in; other text of the same look does not.
+#[test]
+fn a_variable_of_a_job_says_what_fills_it_in() {
+    let desk = Desk::new();
+    desk.write("location.sql", "SELECT 1;\nCREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '${data}/';\n");
+    desk.write("name.sql", "SELECT 1;\nSELECT 2\n  FROM ${data};\n");
+    for (script, place) in [("location.sql", "location.sql:2: "), ("name.sql", "name.sql:3: ")] {
+        let ran = desk.run(&["-q", "-f", script]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let line = ran.error_line();
+        assert!(line.contains(place) && line.contains("milepost run FILE.sql --var data=VALUE"), "{line}");
+    }
+    for sql in ["SELECT '${data}' FORM t", "SELECT '${data}' AS x, nope", "SELEC 1 -- ${data}"] {
+        let ran = desk.run(&["-q", "-c", sql]);
+        assert!(ran.code == Some(1) && !ran.error_line().contains("--var"), "{ran:?}");
+    }
+    let plain = desk.run(&["-q", "--format", "csv", "-c", "SELECT '${data}' AS x"]);
+    assert_eq!((plain.code, plain.stdout.as_str()), (Some(0), "x\n${data}\n"), "{plain:?}");
+}
+
 #[test]
 fn a_missing_script_is_named() {
     let ran = Desk::new().run(&["-f", "nowhere.sql"]);

@@ -21,7 +21,7 @@ use super::safely::plan_safely;
 use super::serve::serve;
 use crate::context::Milepost;
 use crate::error::Error;
-use crate::logical::{any_node, is_checkpoint, is_held, released, released_queries};
+use crate::logical::{any_node, is_checkpoint, is_held, released, released_queries, with_true_dependencies};
 use crate::scan::SnapshotTable;
 
 /// Wraps the planner that was set before it.
@@ -104,7 +104,7 @@ pub(super) fn optimise_again(state: &SessionState, plan: &LogicalPlan) -> Result
 
 /// Optimises a plan as it stands.
 pub(super) fn optimise(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
-    released(state).optimize(plan)
+    released(state).optimize(&with_true_dependencies(plan.clone())?.data)
 }
 
 /// Optimises a plan that is analysed: the analyzer changes some plans each time it sees them.

@@ -11,7 +11,7 @@ use crate::config::{MilepostConfig, Reuse};
 use crate::context::Home;
 use crate::error::store_error;
 use crate::identity::{PlanIdentity, describe_change, describe_plan_change, identify, settings};
-use crate::logical::released;
+use crate::logical::{released, with_true_dependencies};
 use crate::scan::{named_snapshots_in, same_names, snapshots_in, version_read};
 
 /// What a statement, a DataFrame or an inline node asks for.
@@ -54,6 +54,7 @@ pub(crate) struct Prepared {
 
 /// Analysed, not optimised: the form that identity is taken from.
 pub(crate) fn analyse(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = with_true_dependencies(plan)?.data;
     state.analyzer().execute_and_check(plan, released(state).config_options(), |_, _| {})
 }
 

@@ -3,9 +3,10 @@
 //! ```text
 //! run ─▶ SIGKILL ─▶ run ─▶ SIGKILL ─▶ … ─▶ run to the end
 //! ```
-//! Its rows must be those of a job that nobody disturbed, every step that builds on itself must be applied once, and every byte
-//! of the store must be what was written.
+//! Its rows must be those of a job that nobody disturbed, every step that builds on itself must be applied once, no unit that was
+//! complete may be computed again, and every byte of the store must be what was written.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -118,6 +119,30 @@ fn disturbed(
     if found != expected {
         return Failure::broken(format!("after {kills} kills the job gave\n{found}instead of\n{expected}"));
     }
+    if let Some(unit) = completed_twice(&folder.path().join("store/checkpoints/odd/attempts"))? {
+        return Failure::broken(format!(
+            "after {kills} kills {unit} of odd was computed again, although it was complete"
+        ));
+    }
     program.must(folder.path(), &["verify"])?;
     Ok(kills)
+}
+
+/// A unit of which two attempts have a receipt, if there is one. All attempts of a stage that is cut have the same units.
+fn completed_twice(attempts: &Path) -> Result<Option<String>, Failure> {
+    let mut complete = BTreeSet::new();
+    for attempt in std::fs::read_dir(attempts).map_err(Failure::io(attempts))? {
+        let attempt = attempt.map_err(Failure::io(attempts))?.path();
+        if !attempt.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(&attempt).map_err(Failure::io(&attempt))? {
+            let name = file.map_err(Failure::io(&attempt))?.file_name().to_string_lossy().into_owned();
+            let is_receipt = name.starts_with("unit-") && name.ends_with(".json");
+            if is_receipt && !complete.insert(name.clone()) {
+                return Ok(Some(name));
+            }
+        }
+    }
+    Ok(None)
 }
