@@ -1,7 +1,7 @@
 //! Checkpoints in a program of one's own: eager, lazy, inline, and again in a second session.
 //!
 //! ```sh
-//! cargo run --release -p milepost --example embedded
+//! cargo run --release --example embedded
 //! ```
 
 use datafusion::error::Result;

@@ -2,7 +2,7 @@
 //! program that dies goes on from the last round that was committed, which stands in the ranks themselves.
 //!
 //! ```sh
-//! cargo run --release -p milepost --example pagerank -- [nodes] [edges] [rounds]
+//! cargo run --release --example pagerank -- [nodes] [edges] [rounds]
 //! ```
 //!
 //! With `MILEPOST_STORE` set, ranks are kept there, and the next run goes on with them; otherwise in a temporary folder.
