@@ -414,7 +414,7 @@ mod tests {
         assert!(refuse("CHECKPOINT a SELECT 1").contains("expected AS"));
         assert!(refuse("CHECKPOINT").contains("the statement ends"));
         assert!(refuse("CHECKPOINT a AS").contains("a query after AS"));
-        assert!(refuse("CHECKPOINT a AS DROP TABLE t").contains("DROP is none"));
+        assert!(refuse("CHECKPOINT a AS DROP TABLE t").contains("DROP TABLE is none"));
         assert!(refuse("CHECKPOINT a AS COPY t TO 'x'").contains("COPY is none"));
         assert!(refuse("CHECKPOINT a.b AS SELECT 1").contains("a."));
         assert!(refuse("CHECKPOINT \"Big\" AS SELECT 1").contains("Big"));
