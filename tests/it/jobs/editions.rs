@@ -29,6 +29,10 @@ fn source(dir: &Path) -> String {
     )
 }
 
+fn write_source(dir: &Path, rows: &str) {
+    std::fs::write(dir.join("src.csv"), format!("n\n{rows}\n")).unwrap();
+}
+
 #[tokio::test]
 async fn an_edit_that_is_undone_puts_the_first_text_on_top_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -53,8 +57,7 @@ async fn an_edit_that_is_undone_after_a_drop_is_no_dead_end() {
 #[tokio::test]
 async fn what_was_made_before_an_edit_is_not_mixed_with_what_is_made_after_it() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |rows: &str| std::fs::write(dir.path().join("src.csv"), format!("n\n{rows}\n")).unwrap();
-    write("1");
+    write_source(dir.path(), "1");
     let text = |plus: i32| {
         format!(
             "{} CHECKPOINT a AS SELECT n + {plus} AS n FROM src; CHECKPOINT b AS SELECT n * 10 AS n FROM a; SELECT 9",
@@ -63,7 +66,7 @@ async fn what_was_made_before_an_edit_is_not_mixed_with_what_is_made_after_it() 
     };
     dies(dir.path(), &text(0), Death::Before(4)).await;
     dies(dir.path(), &text(5), Death::Before(3)).await;
-    write("2\n3");
+    write_source(dir.path(), "2\n3");
     let (_, session) = through(dir.path(), &text(0)).await;
     assert_eq!((numbers(&session, "a").await, numbers(&session, "b").await), (5, 50));
 }
@@ -94,14 +97,13 @@ async fn a_finished_sink_that_was_taken_out_is_not_repeated_when_it_is_back() {
 #[tokio::test]
 async fn what_an_edit_leaves_on_top_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |rows: &str| std::fs::write(dir.path().join("src.csv"), format!("n\n{rows}\n")).unwrap();
-    write("1");
+    write_source(dir.path(), "1");
     let head = format!(
         "{} CHECKPOINT a AS SELECT n FROM src; CHECKPOINT b AS SELECT n * 10 AS n FROM a;",
         source(dir.path())
     );
     dies(dir.path(), &format!("{head} CHECKPOINT a AS SELECT 5 AS n; SELECT 9"), Death::Before(5)).await;
-    write("2\n3");
+    write_source(dir.path(), "2\n3");
     let (host, session) = through(dir.path(), &format!("{head} SELECT sum(n) FROM a")).await;
     assert_eq!(host.passed(), "pssr");
     assert!(

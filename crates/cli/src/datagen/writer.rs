@@ -157,6 +157,11 @@ fn parse(about: &str) -> Option<(String, f64, u16, u16)> {
 mod tests {
     use super::*;
 
+    /// All of a table, as one part.
+    fn only_part(table: Table, folder: &Path) -> Part {
+        Part { table, scale: 0.01, part: 0, parts: 1, folder: folder.to_path_buf() }
+    }
+
     fn write(folder: &Path, part: u16, parts: u16, scale: f64) {
         let part = Part { table: Table::Supplier, scale, part, parts, folder: folder.to_path_buf() };
         assert!(part.write(&AtomicBool::new(false)).unwrap());
@@ -167,13 +172,7 @@ mod tests {
         let rows = [0.001, 0.01, 0.1, 0.5, 1.0, 100.0].map(rows_in_a_group);
         assert_eq!(rows, [8_192, 8_192, 32_768, 131_072, 262_144, 262_144]);
         let folder = tempfile::tempdir().unwrap();
-        let part = Part {
-            table: Table::Lineitem,
-            scale: 0.01,
-            part: 0,
-            parts: 1,
-            folder: folder.path().to_path_buf(),
-        };
+        let part = only_part(Table::Lineitem, folder.path());
         assert!(part.write(&AtomicBool::new(false)).unwrap());
         let file = File::open(folder.path().join("part-0.parquet")).unwrap();
         assert_eq!(SerializedFileReader::new(file).unwrap().metadata().num_row_groups(), 8);
@@ -200,13 +199,7 @@ mod tests {
     #[test]
     fn writing_stops_when_it_is_told_to() {
         let folder = tempfile::tempdir().unwrap();
-        let part = Part {
-            table: Table::Supplier,
-            scale: 0.01,
-            part: 0,
-            parts: 1,
-            folder: folder.path().to_path_buf(),
-        };
+        let part = only_part(Table::Supplier, folder.path());
         assert!(!part.write(&AtomicBool::new(true)).unwrap());
         assert!(Made::read(folder.path()).is_err());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datafusion::datasource::MemTable;
 use datafusion::sql::parser::Statement as DFStatement;
-use datafusion::sql::planner::object_name_to_table_reference;
+use datafusion::sql::planner::{IdentNormalizer, object_name_to_table_reference};
 use datafusion::sql::sqlparser::ast::{
     FromTable, Ident, ObjectName, ObjectNamePart, ObjectType, SetExpr, Statement as SqlStatement,
     TableFactor, TableObject, TableWithJoins,
@@ -127,9 +127,9 @@ fn of_sql(statement: &SqlStatement, prepared: &mut Prepared) -> Effect {
     }
 }
 
-/// The name of a prepared statement: in lower case, unless it is quoted.
+/// The name of a prepared statement, as DataFusion keeps it.
 fn prepared_name(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
+    IdentNormalizer::default().normalize(name.clone())
 }
 
 fn shows(statement: &SqlStatement) -> bool {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use milepost_store::{
-    BegunStep, CheckpointName, Digest, Driver, Epoch, JobRun, SnapshotRef, StepKind, StepOutcome, StepRecord,
-    Store, Version,
+    BegunStep, CheckpointName, Digest, Driver, Epoch, JobRun, SnapshotRef, StepKind, StepRecord, Store,
+    Version,
 };
 
 use super::effect::keeps_names;
 use super::reads::{Maker, Reads, maker, text_of};
 use super::script::{JobScript, JobStep};
-use super::turn::Found;
 use crate::error::Error;
 
 /// How many logs are looked at side by side.
@@ -45,8 +44,6 @@ pub(super) struct Plan {
     over: BTreeMap<u64, Version>,
     /// The versions on top of what a step made, which texts made that are gone: they are dropped.
     undone: BTreeMap<u64, Vec<SnapshotRef>>,
-    /// What steps that were done again have written anew: checkpoints inside of their queries.
-    brought_back: BTreeSet<CheckpointName>,
     /// What tells the steps apart in the origins of what they commit.
     texts: Arc<[String]>,
     run: String,
@@ -83,27 +80,26 @@ impl Plan {
         let run = driver.run().to_string();
         let (before, begun, epoch) = (driver.before(), driver.interrupted(), driver.epoch());
         let left = Left { run: &run, before, begun, epoch };
+        let known = Known::of(script, &left);
         let made =
             left.before.iter().flat_map(|run| &run.steps).filter_map(|done| done.step.checkpoint.as_ref());
         let names: BTreeSet<_> = made.map(|made| made.checkpoint.clone()).collect();
-        let (texts, run) = (texts(script, &left), left.run);
+        let (texts, run) = (&known.texts, left.run);
         let live = futures::stream::iter(names).map(|name| async {
             let live = store.live(&name).await?;
-            let stands = live
-                .iter()
-                .map(|live| Stands { version: live.version, by: maker(run, &texts, &live.origin) });
+            let stands =
+                live.iter().map(|live| Stands { version: live.version, by: maker(run, texts, &live.origin) });
             Ok::<_, milepost_store::Error>((name, stands.collect()))
         });
         let live: Live = live.buffered(LOOKS).try_collect().await?;
-        Self::decide(script, &left, &live)
+        Self::decide(script, &left, &known, &live)
     }
 
-    fn decide(script: &JobScript, left: &Left<'_>, live: &Live) -> Result<Self, Error> {
-        let steps = script.steps();
-        let done = done_already(steps, left.before);
-        refuse_repeated_sinks(script, left.before.map_or(&[], |run| &run.sinks), &done)?;
+    fn decide(script: &JobScript, left: &Left<'_>, known: &Known<'_>, live: &Live) -> Result<Self, Error> {
+        let (steps, done) = (script.steps(), &known.done);
+        refuse_repeated_sinks(script, left.before.map_or(&[], |run| &run.sinks), done)?;
         let mut todo = vec![Todo::Run; steps.len()];
-        for (todo, record) in todo.iter_mut().zip(&done) {
+        for (todo, record) in todo.iter_mut().zip(done) {
             *todo = match record.kind {
                 StepKind::State => Todo::Replay,
                 _ => Todo::Skip(Box::new((*record).clone())),
@@ -141,13 +137,12 @@ impl Plan {
         Ok(Self {
             todo,
             finished: done.len() as u64,
-            edited: is_edited(steps, left.before).then_some(done.len() as u64),
+            edited: known.is_edited.then_some(done.len() as u64),
             snapshots: done.iter().map(|record| (record.index, snapshots_of(record))).collect(),
             reads: done.iter().map(|record| (record.index, record.reads.clone())).collect(),
             over,
             undone,
-            brought_back: BTreeSet::new(),
-            texts: texts(script, left),
+            texts: Arc::clone(&known.texts),
             run: left.run.to_string(),
         })
     }
@@ -161,20 +156,6 @@ impl Plan {
     /// What is to be dropped before a step: texts that are gone have put it on top of what the step made.
     pub(super) fn undone(&self, step: &JobStep) -> &[SnapshotRef] {
         self.undone.get(&step.index).map_or(&[], Vec::as_slice)
-    }
-
-    /// Notes the snapshots of a step that was done again for the session.
-    pub(super) fn replayed(&mut self, found: &[Found]) {
-        let written = found.iter().filter(|found| found.outcome != StepOutcome::Reused);
-        self.brought_back.extend(written.map(|found| found.snapshot.checkpoint.clone()));
-    }
-
-    /// Whether a finished step has dropped what a step before it has written anew since, and no later step made it.
-    pub(super) fn brought_back(&self, step: &JobStep) -> bool {
-        let made_later = |name: &CheckpointName| {
-            self.snapshots.range(step.index..).flat_map(|(_, made)| made).any(|made| made.checkpoint == *name)
-        };
-        step.drops_all_of().is_some_and(|name| self.brought_back.contains(name) && !made_later(name))
     }
 
     /// The checkpoints that finished steps after this one have made, found or dropped.
@@ -226,16 +207,31 @@ impl Plan {
     }
 }
 
-fn texts(script: &JobScript, left: &Left<'_>) -> Arc<[String]> {
-    let same = done_already(script.steps(), left.before).len() as u64;
-    let is_edited = is_edited(script.steps(), left.before);
-    let edition = |step: &JobStep| {
-        if is_edited && step.index >= same {
-            return Some(left.epoch);
-        }
-        left.before.and_then(|run| run.edition(step.index))
-    };
-    script.steps().iter().map(|step| text_of(step.identity, edition(step))).collect()
+/// How a script compares with what its run has recorded.
+#[derive(Debug)]
+struct Known<'a> {
+    /// The records of its first steps, up to the first one that is not finished or was edited.
+    done: Vec<&'a StepRecord>,
+    /// Whether the run has recorded some step under another text.
+    is_edited: bool,
+    /// What tells the steps apart in the origins of what they commit.
+    texts: Arc<[String]>,
+}
+
+impl<'a> Known<'a> {
+    fn of(script: &JobScript, left: &Left<'a>) -> Self {
+        let steps = script.steps();
+        let done = done_already(steps, left.before);
+        let is_edited = is_edited(steps, left.before);
+        let edition = |step: &JobStep| {
+            if is_edited && step.index >= done.len() as u64 {
+                return Some(left.epoch);
+            }
+            left.before.and_then(|run| run.edition(step.index))
+        };
+        let texts = steps.iter().map(|step| text_of(step.identity, edition(step))).collect();
+        Self { done, is_edited, texts }
+    }
 }
 
 /// Whether the run has recorded some step under another text than the script has.
@@ -328,7 +324,7 @@ fn make_again(todo: &mut [Todo], reached: &[JobStep], at: usize, record: &StepRe
 #[cfg(test)]
 mod tests {
     use datafusion::config::ConfigOptions;
-    use milepost_store::{FinishedStep, LiveVersion, Origin, RunId, RunStatus};
+    use milepost_store::{FinishedStep, LiveVersion, Origin, RunId, RunStatus, StepOutcome};
 
     use super::*;
     use crate::job::reads::Stood;
@@ -389,7 +385,8 @@ mod tests {
         begun: Option<&BegunStep>,
         live: &Live,
     ) -> Result<Plan, Error> {
-        Plan::decide(script, &Left { run: "run", before: Some(before), begun, epoch: Epoch(2) }, live)
+        let left = Left { run: "run", before: Some(before), begun, epoch: Epoch(2) };
+        Plan::decide(script, &left, &Known::of(script, &left), live)
     }
 
     fn newest(versions: &[(&str, u64)]) -> Live {

@@ -94,11 +94,13 @@ impl Reads {
     }
 
     /// How the step, if it is done again, has a checkpoint that it is not the statement of.
-    pub(super) fn again_of(&self, name: &CheckpointName) -> Option<Again> {
+    ///
+    /// `place` is how many nodes of this name and query were met before.
+    pub(super) fn again_of(&self, name: &CheckpointName, place: usize) -> Option<Again> {
         let inside = self.again && self.makes.as_ref() != Some(name);
         inside.then(|| Again {
             versions: self.found.get(name).cloned().unwrap_or_default(),
-            place: 0,
+            place,
             is_covered: self.covered.contains(name),
         })
     }

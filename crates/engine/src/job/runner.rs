@@ -14,7 +14,7 @@ use super::effect::Effect;
 use super::plan::{Plan, Todo, refuse_repeated_sinks};
 use super::report::{JobReport, StepHost, StepPassed, StepReport, saved_ms};
 use super::script::{JobScript, JobStep};
-use super::turn::{Ended, Found};
+use super::turn::Ended;
 use crate::error::Error;
 use crate::heartbeat::Heartbeat;
 use crate::identity::RunPin;
@@ -163,18 +163,17 @@ impl JobRunner {
         for (step, todo) in steps.iter().zip(plan.todo.clone()) {
             self.undo(session, host, plan.undone(step)).await?;
             let report = match todo {
-                Todo::Skip(record) if !plan.brought_back(step) => {
+                Todo::Skip(record) => {
                     let report = StepReport::of_skipped(step, of, &record);
                     StepReport { saved_ms: self.saved_before(step), ..report }
                 }
                 Todo::Replay => {
-                    let (record, found) = self.step(session, host, step, of, &plan, true).await?;
-                    plan.replayed(&found);
+                    let record = self.step(session, host, step, of, &plan, true).await?;
                     let report = StepReport::of_run(step, of, StepPassed::Replayed, &record);
                     StepReport { saved_ms: self.saved_before(step), ..report }
                 }
-                Todo::Skip(_) | Todo::Run => {
-                    let (record, _) = self.step(session, host, step, of, &plan, false).await?;
+                Todo::Run => {
+                    let record = self.step(session, host, step, of, &plan, false).await?;
                     plan.ran(&record);
                     self.recorded(self.driver.step(record.clone()).await?)?;
                     StepReport::of_run(step, of, StepPassed::Ran, &record)
@@ -207,11 +206,12 @@ impl JobRunner {
 
     /// What a step of which the log gets no new entry saves by the entry that is there.
     fn saved_before(&self, step: &JobStep) -> u64 {
-        let before = self.driver.finished_steps().iter().find(|done| done.step.index == step.index);
-        before.map_or(0, |done| saved_ms(done, self.driver.epoch()))
+        let finished = self.driver.finished_steps();
+        let before = finished.binary_search_by_key(&step.index, |done| done.step.index);
+        before.ok().and_then(|at| finished.get(at)).map_or(0, |done| saved_ms(done, self.driver.epoch()))
     }
 
-    /// Runs one statement. Gives what the log keeps of it, and the snapshots that it made or found.
+    /// Runs one statement. Gives what the log keeps of it.
     async fn step<H: StepHost>(
         &self,
         session: &Session,
@@ -220,7 +220,7 @@ impl JobRunner {
         of: u64,
         plan: &Plan,
         replayed: bool,
-    ) -> Result<(StepRecord, Vec<Found>), Error> {
+    ) -> Result<StepRecord, Error> {
         let kind = step.effect.kind_in(session).await;
         // Whatever may commit is recorded first: another text in its place is an edit then.
         if !replayed && (kind != StepKind::State || step.reads_tables()) {
@@ -230,7 +230,7 @@ impl JobRunner {
         let (clock, turn) = (session.store().clock(), &session.milepost().turn);
         let began = clock.ticks();
         turn.begin_step(plan.reads(&self.script, step));
-        let ran = host.run(session, &self.as_it_can_run(step, plan)).await;
+        let ran = host.run(session, &self.as_it_can_run(step)).await;
         let ended = turn.end_step();
         let rows = ran.map_err(|source| Error::JobStep {
             number: step.number(),
@@ -241,16 +241,14 @@ impl JobRunner {
         })?;
         let elapsed = clock.ticks().saturating_sub(began);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        Ok((record(step, kind, rows, elapsed_ms, &ended), ended.found))
+        Ok(record(step, kind, rows, elapsed_ms, &ended))
     }
 
-    /// A DROP that an earlier driver began or finished may have dropped already.
-    fn as_it_can_run(&self, step: &JobStep, plan: &Plan) -> JobStep {
+    /// A DROP that an earlier driver began may have dropped already.
+    fn as_it_can_run(&self, step: &JobStep) -> JobStep {
         let mut step = step.clone();
         let begun = self.driver.interrupted().is_some_and(|begun| begun.identity == step.identity);
-        if (begun || plan.brought_back(&step))
-            && let StatementKind::Drop { if_exists, .. } = &mut step.statement.kind
-        {
+        if begun && let StatementKind::Drop { if_exists, .. } = &mut step.statement.kind {
             *if_exists = true;
         }
         step

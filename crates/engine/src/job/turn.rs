@@ -150,12 +150,12 @@ impl Turn {
     /// How the current step, which is done again, has a checkpoint inside of its query. To be asked once for each node, in the order
     /// in which they are met: two of one name and query differ in their sources.
     pub(crate) fn again(&self, name: &CheckpointName, query: Fingerprint) -> Option<Again> {
-        let again = self.reads.read().as_ref()?.again_of(name)?;
+        let reads = Arc::clone(self.reads.read().as_ref()?);
         let mut step = self.step.lock();
         let met = step.as_mut()?.again.entry((name.clone(), query)).or_default();
         let place = *met;
         *met += 1;
-        Some(Again { place, ..again })
+        reads.again_of(name, place)
     }
 
     /// The version that the current step's own comes on top of, although the step has committed before.
