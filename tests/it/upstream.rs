@@ -244,6 +244,29 @@ async fn a_limit_leaves_windows_what_they_look_ahead_to() {
     assert_rows(&session, &ahead, &["1|3", "2|4"]).await;
 }
 
+/// Rows are in order by `id` and, as the least value up to each is what it is, by that. It stays the same for 500 of them, of which the
+/// even ones are numbered here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_merged_by_one_order_is_not_in_another() {
+    for partitions in [1, 2, 4] {
+        let session = session(partitions).await;
+        for sql in [
+            "SET datafusion.execution.batch_size = 100",
+            "CREATE TABLE t AS SELECT value AS id, -(value / 500) AS a FROM generate_series(1, 4000)",
+            "CREATE VIEW w AS SELECT id, min(a) OVER (ORDER BY id) AS m FROM t",
+        ] {
+            run(&session, sql).await.unwrap();
+        }
+        let ranked = "SELECT id, rank() OVER (ORDER BY m DESC NULLS LAST) AS r FROM w WHERE id % 2 = 0";
+        let first = format!("SELECT id, r FROM ({ranked}) ORDER BY id LIMIT 3 OFFSET 120");
+        assert_rows(&session, &first, &["242|1", "244|1", "246|1"]).await;
+        let later = format!("SELECT id, r FROM ({ranked}) ORDER BY id LIMIT 3 OFFSET 300");
+        assert_rows(&session, &later, &["602|250", "604|250", "606|250"]).await;
+        let groups = format!("SELECT count(*) FROM (SELECT id, r FROM ({ranked}) GROUP BY id, r)");
+        assert_rows(&session, &groups, &["2000"]).await;
+    }
+}
+
 /// `k` is 0, 1 or 2, and `v` is each of 1 to 9: a group for each pair. What joins by `k` alone finds 3 for each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_several_determines_nothing_alone() {

@@ -84,7 +84,7 @@ fn refuse(plan: &LogicalPlan) -> Result<()> {
         if is_unclear(aggregate)? {
             return plan_err!(
                 "DataFusion 55.2 has added columns to the keys of an aggregation, by which others seemed to be determined: {}. \
-                 Write the query in SQL, or make a checkpoint of what is grouped",
+                 Write the query in SQL without parameters, or make a checkpoint of what is grouped",
                 node.display()
             );
         }

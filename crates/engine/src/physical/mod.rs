@@ -5,21 +5,24 @@ mod any_order;
 mod dictionary_joins;
 mod kept_limits;
 mod least_and_greatest;
+mod merged_order;
 mod topmost_groups;
 mod windows_below_limits;
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::config::{ConfigOptions, OptimizerOptions};
+use datafusion::common::{Result, plan_err};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 
 use self::any_order::without_claims_of_sets;
 use self::kept_limits::{with_limits_apart, with_limits_joined};
+use self::merged_order::with_merged_orders;
 
 pub(crate) use self::any_order::AnyOrderExec;
+pub(crate) use self::merged_order::MergedOrderExec;
 
 /// A rule of DataFusion's.
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
@@ -42,6 +45,9 @@ const GUARDS: &[Guard] =
 /// The rule that decides what is sorted, dealt out and merged, and drops what seems to be so already.
 const ORDERS: &str = "EnsureRequirements";
 
+/// How often it is run again for merges that claim too much.
+const ROUNDS: usize = 8;
+
 /// That rule, which sees no false claims and drops no limits.
 #[derive(Debug)]
 struct Ordered {
@@ -55,7 +61,18 @@ impl PhysicalOptimizerRule for Ordered {
         config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = with_limits_apart(without_claims_of_sets(plan)?)?;
-        with_limits_joined(self.rule.optimize(plan, config)?)
+        let mut plan = self.rule.optimize(plan, config)?;
+        let mut rounds = 0;
+        while let Some(corrected) = with_merged_orders(&plan)? {
+            rounds += 1;
+            if rounds > ROUNDS {
+                return plan_err!(
+                    "DataFusion 55.2 finds no order for this query that all of its parts agree to"
+                );
+            }
+            plan = self.rule.optimize(corrected, config)?;
+        }
+        with_limits_joined(plan)
     }
 
     fn name(&self) -> &str {

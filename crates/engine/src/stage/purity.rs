@@ -28,7 +28,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
-use crate::physical::AnyOrderExec;
+use crate::physical::{AnyOrderExec, MergedOrderExec};
 
 pub(super) type Plan = Arc<dyn ExecutionPlan>;
 
@@ -121,6 +121,7 @@ fn reproducible(plan: &Plan) -> Result<(), Reason> {
         || plan.is::<UnionExec>()
         || plan.is::<EmptyExec>()
         || plan.is::<AnyOrderExec>()
+        || plan.is::<MergedOrderExec>()
         || plan.is::<HashJoinExec>();
     if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
         let source = scan.data_source();
