@@ -62,17 +62,14 @@ impl PhysicalOptimizerRule for Ordered {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = with_limits_apart(without_claims_of_sets(plan)?)?;
         let mut plan = self.rule.optimize(plan, config)?;
-        let mut rounds = 0;
-        while let Some(corrected) = with_merged_orders(&plan)? {
-            rounds += 1;
-            if rounds > ROUNDS {
-                return plan_err!(
-                    "DataFusion 55.2 finds no order for this query that all of its parts agree to"
-                );
-            }
+        // An exchange that is to keep its order would be made anew, over and over.
+        let mut again = None;
+        for _ in 0..ROUNDS {
+            let Some(corrected) = with_merged_orders(&plan)? else { return with_limits_joined(plan) };
+            let config = again.get_or_insert_with(|| without_kept_orders(config));
             plan = self.rule.optimize(corrected, config)?;
         }
-        with_limits_joined(plan)
+        plan_err!("DataFusion 55.2 finds no order for this query that all of its parts agree to")
     }
 
     fn name(&self) -> &str {
@@ -82,6 +79,12 @@ impl PhysicalOptimizerRule for Ordered {
     fn schema_check(&self) -> bool {
         self.rule.schema_check()
     }
+}
+
+fn without_kept_orders(config: &ConfigOptions) -> ConfigOptions {
+    let mut config = config.clone();
+    config.optimizer.prefer_existing_sort = false;
+    config
 }
 
 /// A part of a rule that is right for some plans only.
