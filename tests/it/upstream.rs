@@ -245,6 +245,83 @@ async fn a_limit_leaves_windows_what_they_look_ahead_to() {
     assert_rows(&session, &ahead, &["1|3", "2|4"]).await;
 }
 
+/// Of 20000 rows with `a` from 0 to 49, those with an even one from 2 to 20 have a partner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_constant_of_one_side_is_none_of_an_outer_join() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        for sql in [
+            "CREATE TABLE r AS SELECT value AS id, value % 50 AS a FROM generate_series(1, 20000)",
+            "CREATE TABLE l AS SELECT value AS a, CASE WHEN value % 2 = 0 THEN 'ab' ELSE 'cd' END AS f FROM generate_series(1, 20)",
+        ] {
+            run(&session, sql).await.unwrap();
+        }
+        for setting in ["1048576", "0"] {
+            for name in ["threshold", "threshold_rows"] {
+                let set = format!("SET datafusion.optimizer.hash_join_single_partition_{name} = {setting}");
+                run(&session, &set).await.unwrap();
+            }
+            let few = "(SELECT * FROM l WHERE f = 'ab') AS l ON r.a = l.a";
+            for join in ["LEFT", "FULL"] {
+                let joined = format!("r {join} JOIN {few}");
+                let first = format!("SELECT f, id FROM {joined} ORDER BY f, id LIMIT 3");
+                assert_rows(&session, &first, &["ab|2", "ab|4", "ab|6"]).await;
+                let last = format!("SELECT f, id FROM {joined} ORDER BY f DESC, id LIMIT 2");
+                assert_rows(&session, &last, &["-|1", "-|3"]).await;
+                let groups = format!("SELECT f, count(*) FROM {joined} GROUP BY f ORDER BY f");
+                assert_rows(&session, &groups, &["ab|4000", "-|16000"]).await;
+            }
+        }
+    }
+}
+
+/// 0 is in `b` beside each `k`, so that it meets each `y`, the 1 first of all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_of_two_sorted_snapshots_is_sorted_by_one() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        for sql in [
+            "CHECKPOINT s AS SELECT value AS y, value % 5 AS k FROM generate_series(1, 50) ORDER BY y",
+            "CHECKPOINT b AS SELECT value % 7 AS x, (value * 3) % 5 AS k FROM generate_series(1, 700) ORDER BY x",
+        ] {
+            run(&session, sql).await.unwrap();
+        }
+        for hash in ["true", "false"] {
+            run(&session, &format!("SET datafusion.optimizer.prefer_hash_join = {hash}")).await.unwrap();
+            // Each of 7 `x` is there 100 times, 20 of them beside each `k`.
+            let joined = "s JOIN b ON s.k = b.k";
+            let first = format!("SELECT b.x, s.y FROM {joined} ORDER BY b.x, s.y LIMIT 21");
+            let mut expected = vec!["0|1"; 20];
+            expected.push("0|2");
+            assert_rows(&session, &first, &expected).await;
+            let groups = format!("SELECT count(*) FROM (SELECT b.x, s.y FROM {joined} GROUP BY b.x, s.y)");
+            assert_rows(&session, &groups, &["350"]).await;
+        }
+    }
+}
+
+/// Groups by `d`, in the order of their counts, and within that by `d` once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_in_the_place_of_a_key_is_none() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        run(&session, "CREATE TABLE t AS SELECT value % 40 AS d, value AS b FROM generate_series(1, 60)")
+            .await
+            .unwrap();
+        let groups = "SELECT d, count(b) AS cnt FROM t GROUP BY d";
+        let placed = format!("SELECT cnt, d, rank() OVER (ORDER BY cnt) AS place FROM ({groups})");
+        // 1 to 20 are there twice, and 0 and 21 to 39 once.
+        let first = format!("{placed} ORDER BY cnt, d LIMIT 3");
+        assert_rows(&session, &first, &["1|0|1", "1|21|1", "1|22|1"]).await;
+        let last = format!("{placed} ORDER BY cnt, d DESC LIMIT 2");
+        assert_rows(&session, &last, &["1|39|1", "1|38|1"]).await;
+        let descending = format!(
+            "SELECT cnt, d, rank() OVER (ORDER BY cnt DESC) AS place FROM ({groups}) ORDER BY cnt DESC, d LIMIT 2"
+        );
+        assert_rows(&session, &descending, &["2|1|1", "2|2|1"]).await;
+    }
+}
+
 /// Rows are in order by `id` and, as the least value up to each is what it is, by that. It stays the same for 500 of them, of which the
 /// even ones are numbered here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,56 +1,194 @@
-//! Rows as they come: the claims that DataFusion 55.2 makes for the groups of grouping sets are taken back.
+//! Rows as they come: false claims that DataFusion 55.2 would hand on are taken back.
 //!
 //! An aggregation hands on what is known of its input: the order of the keys, which of them are constant or equal, that they are
-//! unique, and by which of them rows are dealt out to partitions. Grouping sets put nulls in the place of keys, and none of it is so; see
-//! docs/upstream/grouping-sets.md.
+//! unique, and by which of them rows are dealt out to partitions. Grouping sets put nulls in the place of keys, and none of it is so
+//! (docs/upstream/grouping-sets.md). An outer join hands on what is constant or equal in the input that it fills up with nulls
+//! (docs/upstream/outer-joins.md). A join in the order of one input claims the order of the other one for rows that are
+//! equal in the first (docs/upstream/joined-orders.md). A projection claims that what now stands in the place of a key is one
+//! (docs/upstream/projected-keys.md).
 
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::{Constraint, Constraints, JoinType, Result, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::filter_pushdown::{
+    ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
+};
+use datafusion::physical_plan::joins::{
+    HashJoinExec, NestedLoopJoinExec, PiecewiseMergeJoinExec, SortMergeJoinExec, SymmetricHashJoinExec,
+};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
 
-/// Hands rows on, and nothing that is known of them.
+/// What is still known of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    /// Which partition each is in.
+    Partitions,
+    /// All but which columns are unique.
+    AllButKeys,
+}
+
+/// Hands rows on, and little or nothing of what is known of them.
 #[derive(Debug)]
 pub(crate) struct AnyOrderExec {
     input: Arc<dyn ExecutionPlan>,
+    shown: Shown,
     properties: Arc<PlanProperties>,
 }
 
 impl AnyOrderExec {
-    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        let partitions = input.output_partitioning().partition_count();
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(input.schema()),
-            Partitioning::UnknownPartitioning(partitions),
-            input.pipeline_behavior(),
-            input.boundedness(),
-        );
+    pub(super) fn new(input: Arc<dyn ExecutionPlan>, shown: Shown) -> Self {
+        let partitioning = input.output_partitioning();
+        let partitioning = match shown {
+            Shown::Nothing => Partitioning::UnknownPartitioning(partitioning.partition_count()),
+            Shown::Partitions | Shown::AllButKeys => partitioning.clone(),
+        };
+        let known = match shown {
+            Shown::Nothing | Shown::Partitions => EquivalenceProperties::new(input.schema()),
+            Shown::AllButKeys => {
+                input.equivalence_properties().clone().with_constraints(Constraints::default())
+            }
+        };
+        let properties =
+            PlanProperties::new(known, partitioning, input.pipeline_behavior(), input.boundedness());
         let properties = properties.with_scheduling_type(input.properties().scheduling_type);
-        Self { input, properties: Arc::new(properties) }
+        Self { input, shown, properties: Arc::new(properties) }
     }
 }
 
-/// The plan with such a node above each aggregation that has grouping sets.
-pub(super) fn without_claims_of_sets(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let marked = plan.transform_up(|node| {
-        let sets = node.downcast_ref::<AggregateExec>().is_some_and(|it| it.group_expr().has_grouping_set());
-        Ok(if sets { Transformed::yes(Arc::new(AnyOrderExec::new(node))) } else { Transformed::no(node) })
+/// The plan with such nodes wherever something false would be claimed.
+pub(super) fn without_false_claims(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let keys_matter = keys_matter(&plan);
+    let hidden = plan.transform_up(|node| {
+        let inputs = node.children();
+        let hide: Vec<Option<Shown>> = (0..inputs.len())
+            .map(|place| {
+                let hides = misleads_by_values(&node, place) || misleads_by_order(&node, place);
+                let keys = || keys_matter && misplaces_keys(&node);
+                if hides { Some(Shown::Partitions) } else { keys().then_some(Shown::AllButKeys) }
+            })
+            .collect();
+        let mut changed = hide.iter().any(Option::is_some);
+        let mut node = if changed {
+            let inputs = inputs.into_iter().zip(hide).map(|(input, hide)| match hide {
+                Some(shown) => Arc::new(AnyOrderExec::new(Arc::clone(input), shown)) as _,
+                None => Arc::clone(input),
+            });
+            let inputs = inputs.collect();
+            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+            Arc::clone(&node).replace_children(inputs, options)?
+        } else {
+            node
+        };
+        if node.downcast_ref::<AggregateExec>().is_some_and(|it| it.group_expr().has_grouping_set()) {
+            node = Arc::new(AnyOrderExec::new(node, Shown::Nothing));
+            changed = true;
+        } else if node.is::<SortMergeJoinExec>() {
+            // Its inputs are sorted only when all is known of them.
+            node = Arc::new(AnyOrderExec::new(node, Shown::Partitions));
+            changed = true;
+        }
+        Ok(if changed { Transformed::yes(node) } else { Transformed::no(node) })
     })?;
-    Ok(marked.data)
+    Ok(hidden.data)
+}
+
+/// Whether an input of an outer join is filled up with nulls, and tells of constants or equal columns.
+fn misleads_by_values(node: &Arc<dyn ExecutionPlan>, place: usize) -> bool {
+    let input = node.children().get(place).map(|input| input.equivalence_properties());
+    filled_up(node).get(place) == Some(&true) && input.is_some_and(|known| !known.eq_group().is_empty())
+}
+
+/// Whether an input of a join has an order, and the join's rows are in the order of the other one.
+fn misleads_by_order(node: &Arc<dyn ExecutionPlan>, place: usize) -> bool {
+    let kept = node.maintains_input_order();
+    let input = node.children().get(place).map(|input| input.equivalence_properties());
+    kept.len() == 2
+        && kept.contains(&true)
+        && kept.get(place) == Some(&false)
+        && input.is_some_and(|known| !known.oeq_class().is_empty())
+}
+
+/// Whether a node puts other columns in the places of keys of its input.
+fn misplaces_keys(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let places: Vec<Option<usize>> = if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
+        projection.expr().iter().map(|column| place_of(&column.expr)).collect()
+    } else if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
+        aggregate.group_expr().expr().iter().map(|(key, _)| place_of(key)).collect()
+    } else if let Some(filter) = node.downcast_ref::<FilterExec>() {
+        let Some(columns) = filter.projection().as_ref() else { return false };
+        columns.iter().map(|column| Some(*column)).collect()
+    } else {
+        return false;
+    };
+    let moved = |key: &usize| places.get(*key) != Some(&Some(*key));
+    node.children().into_iter().any(|input| {
+        let constraints = input.equivalence_properties().constraints();
+        constraints.iter().any(|constraint| match constraint {
+            Constraint::PrimaryKey(keys) | Constraint::Unique(keys) => keys.iter().any(moved),
+        })
+    })
+}
+
+fn place_of(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    expression.downcast_ref::<Column>().map(Column::index)
+}
+
+/// Whether rows may be in another order than that of the keys before the last sort: else nobody asks for keys.
+fn keys_matter(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let sorts = |node: &Arc<dyn ExecutionPlan>| {
+        node.is::<WindowAggExec>()
+            || node.is::<BoundedWindowAggExec>()
+            || node.is::<SortMergeJoinExec>()
+            || node
+                .downcast_ref::<AggregateExec>()
+                .is_some_and(|it| it.required_input_ordering() != vec![None])
+    };
+    super::any(plan, &sorts) || sorts_in(plan) > 1
+}
+
+fn sorts_in(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let below: usize = plan.children().into_iter().map(sorts_in).sum();
+    below + usize::from(plan.is::<SortExec>())
+}
+
+/// Whether a join fills the columns of its left and of its right input up with nulls.
+fn filled_up(node: &Arc<dyn ExecutionPlan>) -> [bool; 2] {
+    let hash = node.downcast_ref::<HashJoinExec>().map(|join| *join.join_type());
+    let merge = || node.downcast_ref::<SortMergeJoinExec>().map(SortMergeJoinExec::join_type);
+    let nested = || node.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type());
+    let endless = || node.downcast_ref::<SymmetricHashJoinExec>().map(|join| *join.join_type());
+    let piecewise = || node.downcast_ref::<PiecewiseMergeJoinExec>().map(PiecewiseMergeJoinExec::join_type);
+    match hash.or_else(merge).or_else(nested).or_else(endless).or_else(piecewise) {
+        Some(JoinType::Left) => [false, true],
+        Some(JoinType::Right) => [true, false],
+        Some(JoinType::Full) => [true, true],
+        _ => [false, false],
+    }
 }
 
 impl DisplayAs for AnyOrderExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "AnyOrderExec")
+        match self.shown {
+            Shown::Nothing => write!(out, "AnyOrderExec"),
+            Shown::Partitions => write!(out, "AnyOrderExec: in their partitions"),
+            Shown::AllButKeys => write!(out, "AnyOrderExec: without keys"),
+        }
     }
 }
 
@@ -61,6 +199,10 @@ impl ExecutionPlan for AnyOrderExec {
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![self.shown == Shown::AllButKeys]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
@@ -86,7 +228,7 @@ impl ExecutionPlan for AnyOrderExec {
         let Ok([input]) = <[_; 1]>::try_from(children) else {
             return internal_err!("AnyOrderExec has one input");
         };
-        Ok(Arc::new(Self::new(input)))
+        Ok(Arc::new(Self::new(input, self.shown)))
     }
 
     fn with_new_children(
@@ -98,6 +240,24 @@ impl ExecutionPlan for AnyOrderExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         self.input.execute(partition, context)
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        _: FilterPushdownPhase,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        FilterDescription::from_children(filters, &self.children())
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        _: FilterPushdownPhase,
+        below: ChildPushdownResult,
+        _: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        Ok(FilterPushdownPropagation::if_all(below))
     }
 
     fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {

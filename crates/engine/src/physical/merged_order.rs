@@ -25,6 +25,8 @@ use datafusion::physical_plan::{
     Partitioning, PlanProperties,
 };
 
+use super::any_order::{AnyOrderExec, Shown};
+
 /// Hands on the rows of one partition, which are in one order.
 #[derive(Debug)]
 pub(crate) struct MergedOrderExec {
@@ -85,7 +87,9 @@ impl MergesIn {
             return Ok(Arc::new(MergedOrderExec::new(plan, order)));
         }
         let Some(exchange) = plan.downcast_ref::<RepartitionExec>() else { return Ok(plan) };
-        Ok(Arc::new(RepartitionExec::try_new(Arc::clone(exchange.input()), exchange.partitioning().clone())?))
+        // Its input shows no order, or the exchange would be made to keep it once more.
+        let input = Arc::new(AnyOrderExec::new(Arc::clone(exchange.input()), Shown::Nothing));
+        Ok(Arc::new(RepartitionExec::try_new(input, exchange.partitioning().clone())?))
     }
 }
 

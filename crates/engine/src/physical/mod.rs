@@ -17,7 +17,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 
-use self::any_order::without_claims_of_sets;
+use self::any_order::without_false_claims;
 use self::kept_limits::{with_limits_apart, with_limits_joined};
 use self::merged_order::with_merged_orders;
 
@@ -60,13 +60,10 @@ impl PhysicalOptimizerRule for Ordered {
         plan: Arc<dyn ExecutionPlan>,
         config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = with_limits_apart(without_claims_of_sets(plan)?)?;
+        let plan = with_limits_apart(without_false_claims(plan)?)?;
         let mut plan = self.rule.optimize(plan, config)?;
-        // An exchange that is to keep its order would be made anew, over and over.
-        let mut again = None;
         for _ in 0..ROUNDS {
             let Some(corrected) = with_merged_orders(&plan)? else { return with_limits_joined(plan) };
-            let config = again.get_or_insert_with(|| without_kept_orders(config));
             plan = self.rule.optimize(corrected, config)?;
         }
         plan_err!("DataFusion 55.2 finds no order for this query that all of its parts agree to")
@@ -79,12 +76,6 @@ impl PhysicalOptimizerRule for Ordered {
     fn schema_check(&self) -> bool {
         self.rule.schema_check()
     }
-}
-
-fn without_kept_orders(config: &ConfigOptions) -> ConfigOptions {
-    let mut config = config.clone();
-    config.optimizer.prefer_existing_sort = false;
-    config
 }
 
 /// A part of a rule that is right for some plans only.

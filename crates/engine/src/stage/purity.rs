@@ -91,6 +91,7 @@ fn driving_child(plan: &Plan) -> Option<usize> {
         || plan.is::<ProjectionExec>()
         || plan.is::<UnnestExec>()
         || plan.is::<CooperativeExec>()
+        || plan.is::<AnyOrderExec>()
     {
         return Some(0);
     }
