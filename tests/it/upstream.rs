@@ -478,3 +478,298 @@ async fn a_dictionary_of_integers_joins() {
     .unwrap();
     assert_rows(&session, "SELECT count(*) FROM b AS x JOIN b AS y ON x.k = y.k", &["35716"]).await;
 }
+
+/// `count(*)` of nothing is a row, which a condition takes away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condition_without_columns_stays_above_a_count() {
+    let session = session(2).await;
+    for sql in
+        ["CREATE TABLE t (a BIGINT) AS VALUES (1), (2), (NULL)", "CREATE TABLE u (b BIGINT) AS VALUES (3)"]
+    {
+        run(&session, sql).await.unwrap();
+    }
+    let counted = "SELECT count(*) AS n FROM t";
+    let nothing = [
+        format!("{counted} HAVING (SELECT max(a) FROM t) > 100"),
+        format!("SELECT n FROM ({counted}) WHERE (SELECT false)"),
+        format!("SELECT n FROM ({counted}) WHERE n = 1 AND n = 2"),
+        format!("SELECT n FROM ({counted}) WHERE n = 3 AND (SELECT false)"),
+        format!("SELECT n, b FROM ({counted}) LEFT JOIN u ON n = b WHERE (SELECT false)"),
+        "SELECT a, n FROM (SELECT a, count(*) AS n FROM t GROUP BY ROLLUP (a)) WHERE (SELECT false)"
+            .to_string(),
+        "SELECT a, n FROM (SELECT a, count(*) AS n FROM t GROUP BY ROLLUP (a)) WHERE a = 1 AND a = 2"
+            .to_string(),
+        "SELECT count(*) AS n FROM t GROUP BY GROUPING SETS ((a), ()) HAVING (SELECT false)".to_string(),
+    ];
+    for sql in &nothing {
+        assert_rows(&session, sql, &[]).await;
+    }
+    assert_rows(&session, &format!("{counted} HAVING (SELECT max(a) FROM t) < 100"), &["3"]).await;
+    let joined = format!("SELECT b, n FROM u LEFT JOIN ({counted}) ON (SELECT false)");
+    assert_rows(&session, &joined, &["3|-"]).await;
+}
+
+/// Items that are no constants, nulls among them, and nothing in common.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_merged_by_what_their_items_are() {
+    let session = session(2).await;
+    run(
+        &session,
+        "CREATE TABLE t (a BIGINT, b BIGINT, c BIGINT) AS VALUES (1, 1, 1), (2, 2, 9), (NULL, 3, 3)",
+    )
+    .await
+    .unwrap();
+    for (condition, expected) in [
+        ("a IN (b) AND a IN (c)", ["true", "false", "-"]),
+        ("a NOT IN (b, 7, 8, 9) OR a NOT IN (c, 4, 5, 6)", ["false", "true", "-"]),
+        ("a IN (1, 2) AND a NOT IN (1, NULL)", ["false", "-", "-"]),
+        ("a NOT IN (1) OR a NOT IN (2)", ["true", "true", "-"]),
+        ("a IN (1) AND a IN (2)", ["false", "false", "-"]),
+        ("NOT (a IN (1) AND a IN (2))", ["true", "true", "-"]),
+        ("(a = 1 OR a = 2) AND (a = 3 OR a = 4)", ["false", "false", "-"]),
+        ("a IN (1, 2, 3) AND a IN (2, 3, 4)", ["false", "true", "-"]),
+        ("a IN (1, 2, 3) AND a NOT IN (2, 3, 4)", ["true", "false", "-"]),
+    ] {
+        assert_rows(&session, &format!("SELECT {condition} AS it FROM t ORDER BY b"), &expected).await;
+        let true_ones = expected.iter().filter(|value| **value == "true").count().to_string();
+        assert_rows(&session, &format!("SELECT count(*) FROM t WHERE {condition}"), &[&true_ones]).await;
+    }
+}
+
+/// A filter on one of two columns of one name stays with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_goes_to_its_own_column() {
+    let session = session(2).await;
+    for sql in [
+        "CREATE TABLE t AS SELECT value AS id, value AS b FROM generate_series(1, 10)",
+        "CHECKPOINT u AS SELECT value AS id, value AS b FROM generate_series(8, 12)",
+        "CHECKPOINT few AS SELECT value AS few_id FROM generate_series(1, 3)",
+        "CHECKPOINT many AS SELECT value AS id, value % 7 AS b FROM generate_series(1, 1000)",
+        "CHECKPOINT partners AS SELECT value AS k, value + 5000 AS id FROM generate_series(1, 3000)",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let right = "SELECT u.id AS id FROM t RIGHT JOIN u ON t.id = u.id WHERE t.id IS NULL ORDER BY id";
+    assert_rows(&session, right, &["11", "12"]).await;
+    for join in ["RIGHT", "FULL"] {
+        let sql = format!(
+            "SELECT u.id AS id, t.b AS tb, u.b AS ub FROM t {join} JOIN u ON t.id = u.id \
+             WHERE t.b IS NULL AND u.b > 0 ORDER BY id"
+        );
+        assert_rows(&session, &sql, &["11|-|11", "12|-|12"]).await;
+    }
+    let partnered = "SELECT * FROM many WHERE EXISTS \
+                     (SELECT 1 FROM partners WHERE partners.k = many.id AND partners.id <> many.b)";
+    let joined = format!("SELECT few_id, b FROM few JOIN ({partnered}) ON few_id = id ORDER BY few_id");
+    assert_rows(&session, &joined, &["1|1", "2|2", "3|3"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_sees_the_random_numbers_that_are_shown() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE t AS SELECT value AS id FROM generate_series(1, 1000)").await.unwrap();
+    let drawn = "(SELECT id, random() AS r FROM t WHERE id > 0)";
+    let sql = format!("SELECT min(r) > 0.5 AS lies_above FROM {drawn} WHERE r > 0.5");
+    assert_eq!(rows(&session, &sql).await, ["true"]);
+    let sql = format!("SELECT count(*) FROM {drawn} WHERE r > 0.5 AND r <= 0.5");
+    assert_eq!(rows(&session, &sql).await, ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filtered_aggregate_is_not_that_below_it() {
+    let session = session(2).await;
+    run(&session, "CREATE TABLE t AS SELECT value AS a FROM generate_series(1, 30)").await.unwrap();
+    for (aggregate, expected) in [("sum(n)", "-"), ("max(n)", "-"), ("count(n)", "0"), ("count(*)", "0")] {
+        let sql =
+            format!("SELECT {aggregate} FILTER (WHERE n > 1000) AS it FROM (SELECT count(*) AS n FROM t)");
+        assert_rows(&session, &sql, &[expected]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_looks_ahead_of_its_first_rows() {
+    let session = session(2).await;
+    for sql in [
+        "CREATE TABLE t AS SELECT value AS a, value % 3 AS g FROM generate_series(1, 30)",
+        "SET datafusion.optimizer.enable_window_topn = true",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    let sql = "SELECT g, a, ahead FROM (SELECT g, a, row_number() OVER (PARTITION BY g ORDER BY a) AS place, \
+               lead(a) OVER (PARTITION BY g ORDER BY a) AS ahead FROM t) WHERE place <= 2 ORDER BY g, a";
+    assert_rows(&session, sql, &["0|3|6", "0|6|9", "1|1|4", "1|4|7", "2|2|5", "2|5|8"]).await;
+}
+
+/// What is hidden from DataFusion costs no sort where its claims are true.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guards_add_no_sorts() {
+    let session = session(1).await;
+    for sql in [
+        "CREATE TABLE m AS SELECT value AS a, value % 7 AS b FROM generate_series(1, 50)",
+        "CHECKPOINT x AS SELECT * FROM m ORDER BY a, b",
+        "CHECKPOINT y AS SELECT a AS k, b AS w FROM m ORDER BY a",
+        "SET datafusion.optimizer.prefer_hash_join = false",
+    ] {
+        run(&session, sql).await.unwrap();
+    }
+    for sql in [
+        "SELECT a, b FROM (SELECT a, b FROM x UNION ALL SELECT k, w FROM y) ORDER BY a",
+        "SELECT x.b, y.w FROM x JOIN y ON x.a = y.k",
+    ] {
+        let plan = crate::support::physical(session.sql(sql).await.unwrap()).await;
+        assert!(!plan.contains("SortExec"), "{plan}");
+    }
+}
+/// Two files, each with a null or NaN as its last row, and two without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounds_of_files_say_nothing_of_nulls_and_nan() {
+    for partitions in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let session = session(partitions).await;
+        for (name, kind, first, second) in [
+            ("n", "BIGINT", ["'1'", "'2'", "NULL"], ["'5'", "'6'", "NULL"]),
+            ("f", "DOUBLE", ["'1.5'", "'2.5'", "'NaN'"], ["'5.5'", "'6.5'", "'NaN'"]),
+            ("whole", "BIGINT", ["'1'", "'2'", "'3'"], ["'5'", "'6'", "'7'"]),
+        ] {
+            let place = dir.path().join(name).display().to_string();
+            for (file, [x, y, z]) in [("1", first), ("2", second)] {
+                let rows =
+                    format!("SELECT CAST(x AS {kind}) AS a FROM (VALUES ({x}), ({y}), ({z})) AS v (x)");
+                let sorted = format!("SELECT a FROM ({rows}) ORDER BY a NULLS LAST");
+                run(&session, &format!("COPY ({sorted}) TO '{place}/{file}.parquet'")).await.unwrap();
+            }
+            let table = format!(
+                "CREATE EXTERNAL TABLE {name} (a {kind}) STORED AS PARQUET WITH ORDER (a ASC NULLS LAST) LOCATION '{place}/'"
+            );
+            run(&session, &table).await.unwrap();
+        }
+        for (name, all, in_third_place) in [
+            ("n", ["1", "2", "5", "6", "-", "-"], "5"),
+            ("f", ["1.5", "2.5", "5.5", "6.5", "NaN", "NaN"], "5.5"),
+            ("whole", ["1", "2", "3", "5", "6", "7"], "3"),
+        ] {
+            let sorted = format!("SELECT a FROM {name} ORDER BY a NULLS LAST");
+            assert_rows(&session, &sorted, &all).await;
+            let numbered = format!("SELECT a, row_number() OVER (ORDER BY a NULLS LAST) AS r FROM {name}");
+            let third = format!("SELECT a FROM ({numbered}) WHERE r = 3");
+            assert_rows(&session, &third, &[in_third_place]).await;
+            let distinct = all.iter().collect::<std::collections::BTreeSet<_>>().len().to_string();
+            let groups = format!("SELECT count(*) FROM (SELECT a FROM {name} GROUP BY a)");
+            assert_rows(&session, &groups, &[&distinct]).await;
+            let plan = crate::support::physical(session.sql(&sorted).await.unwrap()).await;
+            let in_one = partitions == 1 && name != "whole";
+            assert_eq!(plan.contains("SortExec"), in_one, "{name}: {plan}");
+        }
+        // What was written in order is known to be, and its nulls stand where they belong.
+        run(&session, "CHECKPOINT s AS SELECT a FROM n ORDER BY a NULLS LAST").await.unwrap();
+        let sorted = "SELECT a FROM s ORDER BY a NULLS LAST";
+        assert_rows(&session, sorted, &["1", "2", "5", "6", "-", "-"]).await;
+        let plan = crate::support::physical(session.sql(sorted).await.unwrap()).await;
+        assert!(!plan.contains("SortExec"), "{plan}");
+    }
+}
+
+/// The key is the first column, and the first one that is read is not: 1 to 9 have the same `v`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_scan_reads_in_the_place_of_a_key_is_none() {
+    for partitions in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let session = session(partitions).await;
+        let place = dir.path().display();
+        for sql in [
+            format!(
+                "COPY (SELECT value AS d, value / 10 AS v, (value * 7) % 10 AS w FROM generate_series(1, 29)) TO '{place}/e/1.parquet'"
+            ),
+            format!(
+                "CREATE EXTERNAL TABLE e (d BIGINT, v BIGINT, w BIGINT, PRIMARY KEY (d)) STORED AS PARQUET WITH ORDER (v) LOCATION '{place}/e/'"
+            ),
+        ] {
+            run(&session, &sql).await.unwrap();
+        }
+        for (sql, expected) in [
+            ("SELECT v, w FROM e ORDER BY v, w LIMIT 3", ["0|1", "0|2", "0|3"]),
+            ("SELECT v, w FROM e ORDER BY v, w DESC LIMIT 3", ["0|9", "0|8", "0|7"]),
+            // Of 10 to 19, each `w` is there once.
+            ("SELECT v, w FROM e WHERE d >= 10 ORDER BY v, w LIMIT 3", ["1|0", "1|1", "1|2"]),
+            ("SELECT v + 0 AS u, w FROM e ORDER BY v, w LIMIT 3", ["0|1", "0|2", "0|3"]),
+        ] {
+            assert_rows(&session, sql, &expected).await;
+        }
+    }
+}
+
+/// Every fifth hour for 60 hours, and every hour of ten days.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_of_day_begins_again_each_day() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        for sql in [
+            "SET datafusion.execution.batch_size = 10",
+            "CHECKPOINT o AS SELECT to_timestamp(value * 3600 * 5) AS ts, value AS v FROM generate_series(1, 12) ORDER BY ts",
+            "CREATE TABLE hours AS SELECT to_timestamp(value * 3600) AS ts, value AS v FROM generate_series(1, 240)",
+            "CHECKPOINT h AS SELECT ts, v FROM hours ORDER BY ts",
+        ] {
+            run(&session, sql).await.unwrap();
+        }
+        let times = "SELECT CAST(ts AS TIME) AS y, v FROM o";
+        // 25, 50 and 5 hours after midnight: at 1, 2 and 5.
+        for sql in [
+            format!("SELECT v FROM ({times}) ORDER BY y LIMIT 3"),
+            "SELECT v FROM o ORDER BY CAST(ts AS TIME) LIMIT 3".to_string(),
+            format!(
+                "SELECT v FROM (SELECT v, row_number() OVER (ORDER BY y ROWS UNBOUNDED PRECEDING) AS r FROM ({times})) ORDER BY r LIMIT 3"
+            ),
+        ] {
+            assert_rows(&session, &sql, &["5", "10", "1"]).await;
+        }
+        // A day comes after the one before.
+        let by_day = session.sql("SELECT v FROM o ORDER BY CAST(ts AS DATE)").await.unwrap();
+        let plan = crate::support::physical(by_day).await;
+        assert!(!plan.contains("SortExec") && !plan.contains("in_no_order"), "{plan}");
+        let time = "CAST(ts AS TIME) AS y";
+        for table in ["h", "hours"] {
+            for groups in [
+                format!("SELECT {time}, count(*) AS n FROM {table} GROUP BY 1"),
+                // Sorted for the sake of the list.
+                format!("SELECT {time}, array_length(array_agg(v ORDER BY ts)) AS n FROM {table} GROUP BY 1"),
+                format!(
+                    "SELECT y, count(r) AS n FROM (SELECT {time}, rank() OVER (ORDER BY ts) AS r FROM {table}) GROUP BY y"
+                ),
+            ] {
+                let all = format!("SELECT count(*), sum(n) FROM ({groups})");
+                assert_rows(&session, &all, &["24|240"]).await;
+            }
+            let first = format!(
+                "SELECT sum(v) FROM {table} GROUP BY CAST(ts AS TIME) ORDER BY CAST(ts AS TIME) LIMIT 2"
+            );
+            // 24 + 48 + … + 240 at midnight, and 1 + 25 + … + 217 an hour later.
+            assert_rows(&session, &first, &["1320", "1090"]).await;
+            let counted =
+                format!("SELECT count(*) FILTER (WHERE CAST(ts AS TIME) < '02:00:00') FROM {table}");
+            assert_rows(&session, &counted, &["20"]).await;
+        }
+    }
+}
+
+/// To a base below one, a greater number has a lesser logarithm; and as a base, the sign of the logarithm changes at one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logarithm_keeps_no_order() {
+    for partitions in [1, 2] {
+        let session = session(partitions).await;
+        for sql in [
+            "CREATE TABLE t (id BIGINT, x DOUBLE) AS VALUES (1, 0.5), (2, 2), (3, 4)",
+            "CHECKPOINT byx AS SELECT id, x FROM t ORDER BY x",
+        ] {
+            run(&session, sql).await.unwrap();
+        }
+        for (sql, expected) in [
+            // 1, -1 and -2.
+            ("SELECT id FROM byx ORDER BY log(0.5, x)", ["3", "2", "1"]),
+            ("SELECT id FROM (SELECT id, log(0.5, x) AS l FROM byx) ORDER BY l", ["3", "2", "1"]),
+            // -1, 1 and a half.
+            ("SELECT id FROM byx ORDER BY log(x, 2.0) DESC", ["2", "3", "1"]),
+        ] {
+            assert_rows(&session, sql, &expected).await;
+        }
+    }
+}

@@ -1,15 +1,19 @@
 //! Our logical nodes, the checkpoint itself, its stand-in for EXPLAIN and the query that is held back, and our rules.
 
 mod checkpoint;
+mod conditions;
 mod dependencies;
 mod display;
 mod display_exec;
 mod hold;
+mod lists;
+mod monotony;
 mod redefinitions;
 mod walk;
 
 pub use checkpoint::{Checkpoint, NodeId};
 pub(crate) use checkpoint::{checkpoints_in, is_checkpoint};
+pub(crate) use conditions::guard_conditions;
 pub(crate) use dependencies::{
     TrueDependencies, TrueRelations, guard_dependencies, refuse_unclear_groups, with_true_dependencies,
     without_false_claims,
@@ -17,6 +21,8 @@ pub(crate) use dependencies::{
 pub(crate) use display::CheckpointDisplay;
 pub(crate) use display_exec::DisplayPlanner;
 pub(crate) use hold::{hold_queries, is_held, release, released, released_queries};
+pub(crate) use lists::guard_lists;
+pub(crate) use monotony::without_false_monotony;
 pub(crate) use redefinitions::keep_redefinitions;
 pub(crate) use walk::any_node;
 

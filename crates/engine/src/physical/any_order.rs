@@ -23,7 +23,8 @@ use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
 };
 use datafusion::physical_plan::joins::{
-    HashJoinExec, NestedLoopJoinExec, PiecewiseMergeJoinExec, SortMergeJoinExec, SymmetricHashJoinExec,
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PiecewiseMergeJoinExec, SortMergeJoinExec,
+    SymmetricHashJoinExec,
 };
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
@@ -78,7 +79,9 @@ pub(super) fn without_false_claims(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<d
         let inputs = node.children();
         let hide: Vec<Option<Shown>> = (0..inputs.len())
             .map(|place| {
-                let hides = misleads_by_values(&node, place) || misleads_by_order(&node, place);
+                // A merge join needs the orders of its inputs; what it claims is hidden above it.
+                let hides = !node.is::<SortMergeJoinExec>()
+                    && (misleads_by_values(&node, place) || misleads_by_order(&node, place));
                 let keys = || keys_matter && misplaces_keys(&node);
                 if hides { Some(Shown::Partitions) } else { keys().then_some(Shown::AllButKeys) }
             })
@@ -99,7 +102,6 @@ pub(super) fn without_false_claims(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<d
             node = Arc::new(AnyOrderExec::new(node, Shown::Nothing));
             changed = true;
         } else if node.is::<SortMergeJoinExec>() {
-            // Its inputs are sorted only when all is known of them.
             node = Arc::new(AnyOrderExec::new(node, Shown::Partitions));
             changed = true;
         }
@@ -118,7 +120,7 @@ fn misleads_by_values(node: &Arc<dyn ExecutionPlan>, place: usize) -> bool {
 fn misleads_by_order(node: &Arc<dyn ExecutionPlan>, place: usize) -> bool {
     let kept = node.maintains_input_order();
     let input = node.children().get(place).map(|input| input.equivalence_properties());
-    kept.len() == 2
+    join_type(node).is_some()
         && kept.contains(&true)
         && kept.get(place) == Some(&false)
         && input.is_some_and(|known| !known.oeq_class().is_empty())
@@ -169,17 +171,22 @@ fn sorts_in(plan: &Arc<dyn ExecutionPlan>) -> usize {
 
 /// Whether a join fills the columns of its left and of its right input up with nulls.
 fn filled_up(node: &Arc<dyn ExecutionPlan>) -> [bool; 2] {
-    let hash = node.downcast_ref::<HashJoinExec>().map(|join| *join.join_type());
-    let merge = || node.downcast_ref::<SortMergeJoinExec>().map(SortMergeJoinExec::join_type);
-    let nested = || node.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type());
-    let endless = || node.downcast_ref::<SymmetricHashJoinExec>().map(|join| *join.join_type());
-    let piecewise = || node.downcast_ref::<PiecewiseMergeJoinExec>().map(PiecewiseMergeJoinExec::join_type);
-    match hash.or_else(merge).or_else(nested).or_else(endless).or_else(piecewise) {
+    match join_type(node) {
         Some(JoinType::Left) => [false, true],
         Some(JoinType::Right) => [true, false],
         Some(JoinType::Full) => [true, true],
         _ => [false, false],
     }
+}
+
+fn join_type(node: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
+    let hash = node.downcast_ref::<HashJoinExec>().map(|join| *join.join_type());
+    let merge = || node.downcast_ref::<SortMergeJoinExec>().map(SortMergeJoinExec::join_type);
+    let nested = || node.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type());
+    let endless = || node.downcast_ref::<SymmetricHashJoinExec>().map(|join| *join.join_type());
+    let piecewise = || node.downcast_ref::<PiecewiseMergeJoinExec>().map(PiecewiseMergeJoinExec::join_type);
+    let cross = || node.is::<CrossJoinExec>().then_some(JoinType::Inner);
+    hash.or_else(merge).or_else(nested).or_else(endless).or_else(piecewise).or_else(cross)
 }
 
 impl DisplayAs for AnyOrderExec {

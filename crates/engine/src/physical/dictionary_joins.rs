@@ -11,7 +11,7 @@ use super::{Guard, any};
 pub(super) const GUARD: Guard = Guard {
     rule: "FilterPushdown(Post)",
     may_err: |plan| any(plan, &|node| node.downcast_ref::<HashJoinExec>().is_some_and(is_by_dictionary)),
-    without: |options| options.enable_join_dynamic_filter_pushdown = false,
+    without: Some(|options| options.enable_join_dynamic_filter_pushdown = false),
 };
 
 fn is_by_dictionary(join: &HashJoinExec) -> bool {

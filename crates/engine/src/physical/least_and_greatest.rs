@@ -17,5 +17,5 @@ pub(super) const GUARD: Guard = Guard {
                 .is_some_and(|aggregate| !aggregate.dynamic_expressions_produced().is_empty())
         })
     },
-    without: |options| options.enable_aggregate_dynamic_filter_pushdown = false,
+    without: Some(|options| options.enable_aggregate_dynamic_filter_pushdown = false),
 };

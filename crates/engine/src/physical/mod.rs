@@ -2,11 +2,15 @@
 //! before it. See docs/adr/0020-guarded-rules.md.
 
 mod any_order;
+mod counted_already;
 mod dictionary_joins;
 mod kept_limits;
 mod least_and_greatest;
+mod lost_filters;
 mod merged_order;
 mod topmost_groups;
+mod topmost_of_windows;
+mod true_scans;
 mod windows_below_limits;
 
 use std::sync::Arc;
@@ -19,7 +23,9 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use self::any_order::without_false_claims;
 use self::kept_limits::{with_limits_apart, with_limits_joined};
+use self::lost_filters::{SEND, Sent};
 use self::merged_order::with_merged_orders;
+use self::true_scans::with_true_scans;
 
 pub(crate) use self::any_order::AnyOrderExec;
 pub(crate) use self::merged_order::MergedOrderExec;
@@ -33,14 +39,23 @@ pub(crate) fn guard_rules(optimizer: &mut PhysicalOptimizer) {
         if rule.name() == ORDERS {
             *rule = Arc::new(Ordered { rule: Arc::clone(rule) });
         }
+        if SEND.contains(&rule.name()) {
+            *rule = Arc::new(Sent { rule: Arc::clone(rule) });
+        }
         for guard in GUARDS.iter().filter(|guard| guard.rule == rule.name()).collect::<Vec<_>>() {
             *rule = Arc::new(Guarded { rule: Arc::clone(rule), guard });
         }
     }
 }
 
-const GUARDS: &[Guard] =
-    &[dictionary_joins::GUARD, least_and_greatest::GUARD, topmost_groups::GUARD, windows_below_limits::GUARD];
+const GUARDS: &[Guard] = &[
+    counted_already::GUARD,
+    dictionary_joins::GUARD,
+    least_and_greatest::GUARD,
+    topmost_groups::GUARD,
+    topmost_of_windows::GUARD,
+    windows_below_limits::GUARD,
+];
 
 /// The rule that decides what is sorted, dealt out and merged, and drops what seems to be so already.
 const ORDERS: &str = "EnsureRequirements";
@@ -60,7 +75,7 @@ impl PhysicalOptimizerRule for Ordered {
         plan: Arc<dyn ExecutionPlan>,
         config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = with_limits_apart(without_false_claims(plan)?)?;
+        let plan = with_limits_apart(without_false_claims(with_true_scans(plan)?)?)?;
         let mut plan = self.rule.optimize(plan, config)?;
         for _ in 0..ROUNDS {
             let Some(corrected) = with_merged_orders(&plan)? else { return with_limits_joined(plan) };
@@ -85,8 +100,8 @@ struct Guard {
     rule: &'static str,
     /// Whether the part may go wrong with this plan.
     may_err: fn(&Arc<dyn ExecutionPlan>) -> bool,
-    /// Switches the part off.
-    without: fn(&mut OptimizerOptions),
+    /// Switches the part off. Without it, the rule is not run at all.
+    without: Option<fn(&mut OptimizerOptions)>,
 }
 
 /// A rule that is run without a part of it where that could go wrong.
@@ -105,8 +120,9 @@ impl PhysicalOptimizerRule for Guarded {
         if !(self.guard.may_err)(&plan) {
             return self.rule.optimize(plan, config);
         }
+        let Some(without) = self.guard.without else { return Ok(plan) };
         let mut config = config.clone();
-        (self.guard.without)(&mut config.optimizer);
+        without(&mut config.optimizer);
         self.rule.optimize(plan, &config)
     }
 

@@ -22,7 +22,7 @@ use super::{Guard, any};
 pub(super) const GUARD: Guard = Guard {
     rule: "LimitAggregation",
     may_err: |plan| any(plan, &|node| may_err_below(node)),
-    without: |options| options.enable_topk_aggregation = false,
+    without: Some(|options| options.enable_topk_aggregation = false),
 };
 
 /// Whether a sort with a limit might reach an aggregation by another way than the one that is right.

@@ -18,7 +18,7 @@ pub(super) const GUARD: Guard = Guard {
         let windows = windows_in(plan);
         windows.len() > 1 || windows.iter().any(|window| !window.window_expr().iter().all(is_aggregate))
     },
-    without: |options| options.enable_window_limits = false,
+    without: Some(|options| options.enable_window_limits = false),
 };
 
 fn windows_in(plan: &Arc<dyn ExecutionPlan>) -> Vec<&BoundedWindowAggExec> {

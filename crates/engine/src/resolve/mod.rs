@@ -8,7 +8,6 @@
 
 mod damage;
 mod ensure;
-mod equal_names;
 mod explain;
 mod freshness;
 mod join_order;
@@ -22,7 +21,6 @@ mod safely;
 mod serve;
 
 pub(crate) use ensure::{Ensured, Ran};
-pub(crate) use equal_names::no_dynamic_filters;
 pub(crate) use explain::explain_checkpoint;
 pub(crate) use freshness::{Freshness, Judge, freshness, refresh};
 pub(crate) use outcomes::outcome_line;

@@ -8,14 +8,15 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::equal_names::plan_by_names;
 use super::ordered_scans::in_declared_order;
+use crate::logical::without_false_monotony;
 
-/// The physical plan that `planner` makes, with what [`plan_by_names`] and [`in_declared_order`] change in it.
+/// The physical plan that `planner` makes, with what [`without_false_monotony`] and [`in_declared_order`] change in it.
 pub(super) async fn plan_safely(
     planner: &Arc<dyn QueryPlanner + Send + Sync>,
     plan: &LogicalPlan,
     session: &dyn Session,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    in_declared_order(plan_by_names(planner, plan, session).await?)
+    let honest = without_false_monotony(plan)?;
+    in_declared_order(planner.create_physical_plan(honest.as_ref().unwrap_or(plan), session).await?)
 }

@@ -18,7 +18,8 @@ use crate::context::Milepost;
 use crate::error::Error;
 use crate::identity::Registries;
 use crate::logical::{
-    TrueRelations, guard_dependencies, hold_queries, keep_redefinitions, refuse_unclear_groups,
+    TrueRelations, guard_conditions, guard_dependencies, guard_lists, hold_queries, keep_redefinitions,
+    refuse_unclear_groups,
 };
 use crate::physical::guard_rules;
 use crate::resolve::MilepostPlanner;
@@ -76,6 +77,8 @@ pub(super) fn install(mut builder: SessionStateBuilder, milepost: &Arc<Milepost>
     hold_queries(builder.analyzer().get_or_insert_default());
     refuse_unclear_groups(builder.analyzer().get_or_insert_default());
     guard_dependencies(builder.optimizer().get_or_insert_default());
+    guard_lists(builder.optimizer().get_or_insert_default());
+    guard_conditions(builder.optimizer().get_or_insert_default());
     keep_redefinitions(builder.optimizer().get_or_insert_default());
     guard_rules(builder.physical_optimizers().get_or_insert_default());
 

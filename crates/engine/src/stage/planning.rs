@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use datafusion::common::Result;
+use datafusion::common::config::OptimizerOptions;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -19,7 +20,7 @@ use crate::config::MilepostConfig;
 use crate::error::Error;
 use crate::identity::{Determinism, describe_change, identify};
 use crate::logical::release;
-use crate::resolve::{ResolvedAlready, no_dynamic_filters};
+use crate::resolve::ResolvedAlready;
 
 /// How often a stage plans anew when its sources change under it.
 const PLANNINGS: usize = 3;
@@ -169,6 +170,14 @@ fn joins(plan: &Plan) -> bool {
 
 fn holds<T: ExecutionPlan>(plan: &Plan) -> bool {
     plan.is::<T>() || plan.children().into_iter().any(holds::<T>)
+}
+
+/// Switches DataFusion's dynamic filters off, each by its own setting: the common one does so only where it is set by name.
+const fn no_dynamic_filters(options: &mut OptimizerOptions) {
+    options.enable_dynamic_filter_pushdown = false;
+    options.enable_join_dynamic_filter_pushdown = false;
+    options.enable_topk_dynamic_filter_pushdown = false;
+    options.enable_aggregate_dynamic_filter_pushdown = false;
 }
 
 /// The session's state under settings that keep every row in the partition of its slice.

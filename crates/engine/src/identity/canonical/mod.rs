@@ -31,4 +31,4 @@ pub use types::{encode_data_type, encode_field, encode_schema};
 
 /// The number of the canonical form. Raise it with every change of what is written, so that no old fingerprint is
 /// taken for a new one.
-pub const FORMAT: u64 = 4;
+pub const FORMAT: u64 = 5;
