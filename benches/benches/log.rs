@@ -35,6 +35,7 @@ fn step(index: u64) -> StepRecord {
         outcome: StepOutcome::Written,
         checkpoint: None,
         snapshots: vec![],
+        unnamed: vec![],
         reads: vec![],
         rows: Some(index),
         elapsed_ms: 5,

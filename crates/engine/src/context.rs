@@ -267,6 +267,12 @@ impl Milepost {
         self.views.write().insert(name.to_string(), view);
     }
 
+    /// From here on a name means the store's checkpoint, and no view that stood for it.
+    pub(crate) fn means_checkpoint(&self, name: &str) {
+        self.remember(name);
+        self.drop_view(name);
+    }
+
     pub(crate) fn drop_view(&self, name: &str) -> bool {
         self.views.write().remove(name).is_some()
     }

@@ -114,6 +114,47 @@ async fn what_an_edit_leaves_on_top_is_dropped() {
     assert_eq!((numbers(&session, "a").await, numbers(&session, "b").await), (1, 10));
 }
 
+/// The same wherever the script has what lies below: in a query, in the session's own tables, dropped again.
+#[tokio::test]
+async fn what_an_edit_leaves_on_top_is_dropped_whatever_has_made_what_is_below() {
+    let inside = "SELECT * FROM checkpoint((SELECT 1 AS n), 'b')";
+    let out = tempfile::tempdir().unwrap();
+    for (steps, left) in [
+        (format!("COPY ({inside}) TO '{}/out.csv'", out.path().display()), Some(1)),
+        (format!("CREATE TABLE t AS {inside}"), Some(1)),
+        (format!("CHECKPOINT c AS {inside}"), Some(1)),
+        ("EXPLAIN ANALYZE CHECKPOINT b AS SELECT 1 AS n".to_string(), Some(1)),
+        ("CHECKPOINT b AS SELECT 1 AS n; DROP CHECKPOINT b".to_string(), None),
+        (
+            "CHECKPOINT b AS SELECT 1 AS n; CREATE TABLE t AS SELECT * FROM b; DROP CHECKPOINT b".to_string(),
+            None,
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let next = steps.split(';').count() as u64 + 2;
+        dies(dir.path(), &format!("{steps}; CHECKPOINT b AS SELECT 2 AS n; SELECT 9"), Death::Before(next))
+            .await;
+        let (_, session) = through(dir.path(), &format!("{steps}; SELECT 5")).await;
+        let is_there = run(&session, "SELECT n FROM b").await.is_ok();
+        let found = if is_there { Some(numbers(&session, "b").await) } else { None };
+        assert_eq!(found, left, "{steps}");
+    }
+}
+
+/// It was made by the first text, and found by its signature under the second.
+#[tokio::test]
+async fn what_the_script_has_found_is_not_dropped_with_what_lies_on_top() {
+    let dir = tempfile::tempdir().unwrap();
+    dies(dir.path(), "CHECKPOINT a AS SELECT 1 AS n; SELECT 9", Death::Before(2)).await;
+    let head = "SELECT 5; CHECKPOINT a AS SELECT 1 AS n;";
+    dies(dir.path(), &format!("{head} SELECT 9"), Death::Before(3)).await;
+    dies(dir.path(), &format!("{head} CHECKPOINT a AS SELECT 2 AS n; SELECT 9"), Death::Before(4)).await;
+    let (host, session) = through(dir.path(), &format!("{head} SELECT 6")).await;
+    assert_eq!((host.passed().as_str(), numbers(&session, "a").await), ("ssr", 1));
+    let dropped = host.notices.iter().filter(|notice| notice.contains("is dropped")).count();
+    assert_eq!(dropped, 1, "{:?}", host.notices);
+}
+
 /// A text that is gone has made the very snapshot that a step inside of a query finds.
 #[tokio::test]
 async fn what_a_query_has_found_is_what_its_name_stands_for() {

@@ -1,12 +1,15 @@
 //! Scripts and variables that change between two drivers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::config::ConfigOptions;
-use milepost::job::{JobOptions, JobRunner, JobScript, StepOutcome, Variables};
+use milepost::job::{JobOptions, JobRunner, JobScript, JobStart, StepOutcome, Variables};
 use milepost::{Error, Session};
 
-use super::support::{Death, dies, job, process, process_of, process_with, store, through};
+use super::support::{
+    Death, Host, dies, job, process, process_of, process_with, session, start_script, store, through,
+};
 use crate::support::{number, run, value};
 
 #[tokio::test]
@@ -114,6 +117,47 @@ async fn other_variables_name_the_sink_that_was_begun() {
         host.notices
     );
     assert_eq!(number(&session, "SELECT count(*) FROM milepost.jobs WHERE status = 'given up'").await, 1);
+}
+
+/// So it is when the first variables are back: another run was given up in between.
+#[tokio::test]
+async fn variables_that_are_back_name_the_sink_that_is_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = format!("COPY (SELECT '${{day}}' AS day) TO '{}/out.csv'; SELECT 2", dir.path().display());
+    let process = async |day, text: &str, death| {
+        process_of(dir.path(), with_day(day, text), death, JobOptions::default()).await
+    };
+    process("mon", &copy, Death::After(1)).await;
+    process("tue", "SELECT '${day}'; SELECT 2", Death::Before(2)).await;
+    let (host, _, outcome) = process("mon", &copy, Death::Never).await;
+    outcome.unwrap().unwrap();
+    assert!(
+        host.notices[0].contains("step 1 (COPY)") && host.notices[0].contains("run again"),
+        "{:?}",
+        host.notices
+    );
+}
+
+/// What a run has finished is no reason to refuse a start while another driver has it.
+#[tokio::test]
+async fn other_variables_do_not_hide_that_a_driver_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("COPY (SELECT '${{day}}' AS day) TO '{}/out.csv'; SELECT 2", dir.path().display());
+    let first = start_script(dir.path(), with_day("mon", &text), JobOptions::default()).await;
+    let session = session(dir.path(), &first).await;
+    let mut host = Host::new(Death::Before(2));
+    let dying = Arc::clone(&host.dying);
+    tokio::select! {
+        _ = first.run(&session, &mut host) => panic!("it stops at step 2"),
+        () = dying.notified() => {}
+    }
+    let (store, job) = (store(dir.path()).await, job());
+    let second = async || JobRunner::start(&store, &job, with_day("tue", &text), JobOptions::default()).await;
+    let held = second().await;
+    assert!(matches!(held, Ok(JobStart::Held { .. })), "{held:?}");
+    drop((held, first));
+    let refused = second().await;
+    assert!(matches!(refused, Err(Error::JobEdited { .. })), "{refused:?}");
 }
 
 /// Where the script has no sink any more, none can be repeated.

@@ -2,6 +2,7 @@
 
 mod editions;
 mod edits;
+mod names;
 mod once;
 mod replays;
 mod resuming;

@@ -2,7 +2,7 @@
 
 use milepost::job::StepOutcome;
 
-use super::support::{Death, dies, parts, process, store, through};
+use super::support::{Death, dies, job, parts, process, store, through};
 use crate::support::{number, run, table, value};
 
 /// The process dies when the commit is in the checkpoint's log and the step is not in the job's.
@@ -135,6 +135,49 @@ async fn a_sink_is_run_at_least_once_and_a_finished_one_never_again() {
     );
     assert_eq!(number(&session, "SELECT count(*) FROM rows WHERE n = 1").await, 1);
     assert_eq!(number(&session, "SELECT count(*) FROM rows WHERE n = 2").await, 2);
+}
+
+/// The rows that it wrote are written, whatever the next drivers come to: each start that runs it again says so.
+#[tokio::test]
+async fn a_sink_that_was_interrupted_is_named_until_it_is_finished() {
+    let inserts = "CHECKPOINT a AS SELECT 1 AS n; CREATE TABLE t AS SELECT * FROM a; DROP CHECKPOINT a; \
+                   INSERT INTO sink SELECT n FROM t";
+    // The second process dies in a step that is done again, or has another text.
+    for (first, dead, second, died) in [
+        (inserts, Death::After(5), inserts, Death::Before(4)),
+        ("INSERT INTO sink VALUES (1); SELECT 9", Death::After(2), "SELECT 7; SELECT 9", Death::Before(3)),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("sink");
+        std::fs::create_dir(&folder).unwrap();
+        let with = |steps: &str| {
+            format!(
+                "CREATE EXTERNAL TABLE sink (n BIGINT) STORED AS CSV LOCATION '{}/' OPTIONS ('format.has_header' 'false'); {steps}",
+                folder.display()
+            )
+        };
+        let is_named = |notices: &[String]| {
+            notices.iter().any(|notice| notice.contains("(INSERT)") && notice.contains("run again"))
+        };
+        let host = dies(dir.path(), &with(first), dead).await;
+        assert!(!is_named(&host.notices), "{:?}", host.notices);
+        let host = dies(dir.path(), &with(second), died).await;
+        assert_eq!(is_named(&host.notices), first == second, "{:?}", host.notices);
+        let (host, session) = through(dir.path(), &with(first)).await;
+        assert!(is_named(&host.notices), "{first}: {:?}", host.notices);
+        assert_eq!(number(&session, "SELECT count(*) FROM sink").await, 2, "{first}");
+    }
+}
+
+/// It changes the session alone and is no statement of SQL, and commits a checkpoint on its way.
+#[tokio::test]
+async fn what_explain_analyze_commits_is_begun_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "CREATE TABLE t (n BIGINT); \
+                EXPLAIN ANALYZE INSERT INTO t SELECT n FROM checkpoint((SELECT 1 AS n), 'x'); SELECT 9";
+    dies(dir.path(), text, Death::After(2)).await;
+    let left = store(dir.path()).await.open_job(&job()).await.unwrap().unwrap().run;
+    assert_eq!(left.begun.keys().collect::<Vec<_>>(), [&1]);
 }
 
 /// A step that reads itself and adds a column plans another query the second time: its own commit has the column already.

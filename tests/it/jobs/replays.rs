@@ -1,5 +1,6 @@
 //! What a session needs, made again by every driver.
 
+use std::path::Path;
 use std::time::Duration;
 
 use milepost::Session;
@@ -144,6 +145,56 @@ async fn a_replay_does_not_ask_whether_what_it_reads_is_stale() {
         assert_eq!(number(&session, "SELECT count(*) FROM t").await, 1, "{policy}");
         assert_eq!(number(&session, "SELECT count(*) FROM milepost.snapshots").await, 1, "{policy}");
     }
+}
+
+/// A stale checkpoint was refreshed for the step: the refreshed version is what it read.
+#[tokio::test]
+async fn what_is_done_again_reads_what_was_refreshed_for_it() {
+    for (step, drop, passed) in [
+        ("CREATE TABLE t AS SELECT n * 10 AS n FROM a", "DROP CHECKPOINT IF EXISTS t", "psspppr"),
+        ("CHECKPOINT t AS SELECT n * 10 AS n FROM a", "DROP CHECKPOINT t", "pssprpr"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = dir.path().join("sources");
+        std::fs::create_dir(&sources).unwrap();
+        std::fs::write(sources.join("a.csv"), "1\n").unwrap();
+        let text = format!(
+            "CREATE EXTERNAL TABLE src (n BIGINT) STORED AS CSV LOCATION '{}/' OPTIONS ('format.has_header' 'false'); \
+             CHECKPOINT a AS SELECT n FROM src; INSERT INTO src VALUES (2); SET milepost.on_stale = 'refresh'; {step}; \
+             RESET milepost.on_stale; SELECT 9",
+            sources.display()
+        );
+        dies(dir.path(), &text, Death::Before(7)).await;
+        let meanwhile = parts(store(dir.path()).await).build().await.unwrap();
+        run(&meanwhile, drop).await.unwrap();
+        let (host, session) = through(dir.path(), &text).await;
+        assert_eq!((host.passed().as_str(), number(&session, "SELECT sum(n) FROM t").await), (passed, 30));
+    }
+}
+
+/// A damaged checkpoint was repaired for the step, and another that was made from it was judged after that.
+#[tokio::test]
+async fn what_is_done_again_reads_what_was_repaired_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = parts(store(dir.path()).await).build().await.unwrap();
+    for statement in ["CHECKPOINT a AS SELECT 1 AS n", "CHECKPOINT b AS SELECT n + 1 AS n FROM a"] {
+        run(&before, statement).await.unwrap();
+    }
+    drop(before);
+    cut_off(&dir.path().join("store/checkpoints/a/attempts"));
+    let text =
+        "SET milepost.on_damage = 'recompute'; CREATE TABLE t AS SELECT a.n + b.n AS n FROM a, b; SELECT 9";
+    dies(dir.path(), text, Death::Before(3)).await;
+    let (host, session) = through(dir.path(), text).await;
+    assert_eq!((host.passed().as_str(), number(&session, "SELECT n FROM t").await), ("ppr", 3));
+}
+
+/// Cuts off the one data file below a folder.
+fn cut_off(attempts: &Path) {
+    let attempt = std::fs::read_dir(attempts).unwrap().next().unwrap().unwrap().path();
+    let mut files = std::fs::read_dir(attempt).unwrap().map(|file| file.unwrap().path());
+    let data = files.find(|file| file.extension().is_some_and(|kind| kind == "parquet")).unwrap();
+    std::fs::File::options().write(true).open(data).unwrap().set_len(100).unwrap();
 }
 
 /// A checkpoint that somebody dropped is made again from what it was made from.

@@ -181,7 +181,7 @@ enum Misuse {
 }
 
 /// A table or view of the default schema may not be made under the name of a checkpoint, and a checkpoint is neither dropped nor
-/// changed like a table.
+/// changed like a table. What a step of a job did before the run made the checkpoint, it may do again.
 ///
 /// # Errors
 /// [`Error::IsCheckpoint`], [`Error::IsNoTable`], [`Error::ReadOnly`].
@@ -206,16 +206,16 @@ pub(crate) async fn refuse_misuse(
     if !in_default_schema || table_beneath(milepost, state, checkpoint.as_str()).is_some() {
         return Ok(());
     }
-    match milepost.store().newest(&checkpoint).await.map_err(store_error)? {
-        Some(_) => {
-            let name = checkpoint.to_string();
-            Err(match misuse {
-                Misuse::Hide => Error::IsCheckpoint { name },
-                Misuse::Drop => Error::IsNoTable { name },
-                Misuse::Change => Error::ReadOnly { name },
-            }
-            .into())
-        }
-        None => Ok(()),
+    let live = milepost.store().live(&checkpoint).await.map_err(store_error)?;
+    let made_since = milepost.turn.as_of(&checkpoint).is_some_and(|as_of| as_of.made_since(&live));
+    if live.is_empty() || made_since {
+        return Ok(());
     }
+    let name = checkpoint.to_string();
+    Err(match misuse {
+        Misuse::Hide => Error::IsCheckpoint { name },
+        Misuse::Drop => Error::IsNoTable { name },
+        Misuse::Change => Error::ReadOnly { name },
+    }
+    .into())
 }

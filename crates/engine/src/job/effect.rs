@@ -195,11 +195,19 @@ fn changed_table(statement: &SqlStatement) -> Option<ObjectName> {
 /// Whether a statement that changes the session alone reads other tables for it.
 pub(super) fn reads_tables(statement: &StatementKind) -> bool {
     let StatementKind::DataFusion(inner) = statement else { return false };
-    let DFStatement::Statement(inner) = inner.as_ref() else { return false };
     !matches!(
-        inner.as_ref(),
-        SqlStatement::Set(_) | SqlStatement::Drop { .. } | SqlStatement::Deallocate { .. }
+        sql_of(inner),
+        None | Some(SqlStatement::Set(_) | SqlStatement::Drop { .. } | SqlStatement::Deallocate { .. })
     )
+}
+
+/// The statement of SQL, also one that EXPLAIN ANALYZE runs; none of DataFusion's own.
+fn sql_of(statement: &DFStatement) -> Option<&SqlStatement> {
+    match statement {
+        DFStatement::Statement(inner) => Some(inner),
+        DFStatement::Explain(explain) => sql_of(&explain.statement),
+        DFStatement::CreateExternalTable(_) | DFStatement::CopyTo(_) | DFStatement::Reset(_) => None,
+    }
 }
 
 /// Whether a statement keeps a plan for later and reads nothing now.
@@ -292,6 +300,21 @@ mod tests {
         }
         for sql in ["DROP CHECKPOINT a", "EXPLAIN ANALYZE CHECKPOINT a AS SELECT 1", "EXECUTE unknown(1)"] {
             assert_eq!(kind(sql), StepKind::OtherEffect, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_explain_analyze_runs_reads_tables_too() {
+        let reads = |sql: &str| {
+            let script = crate::sql::parse(sql, &ConfigOptions::default()).unwrap();
+            reads_tables(&script[0].kind)
+        };
+        for sql in ["INSERT INTO t SELECT * FROM a", "CREATE TABLE t AS SELECT * FROM a"] {
+            assert!(reads(sql), "{sql}");
+            assert!(reads(&format!("EXPLAIN ANALYZE {sql}")), "{sql}");
+        }
+        for sql in ["SET datafusion.execution.batch_size = 10", "DROP TABLE t", "RESET milepost.reuse"] {
+            assert!(!reads(sql), "{sql}");
         }
     }
 

@@ -36,14 +36,16 @@ pub(super) struct Plan {
     pub(super) finished: u64,
     /// The first step whose text is another one than the run has recorded.
     pub(super) edited: Option<u64>,
-    /// The snapshots that finished steps made or found.
+    /// What texts that are gone have put on top of what the script has made: it is dropped.
+    pub(super) undone: Vec<SnapshotRef>,
+    /// The snapshots that finished steps made or found under their names.
     snapshots: BTreeMap<u64, Vec<SnapshotRef>>,
+    /// What checkpoints without a name were in finished steps.
+    unnamed: BTreeMap<u64, Vec<SnapshotRef>>,
     /// What names stood for in finished steps.
     reads: BTreeMap<u64, Vec<SnapshotRef>>,
     /// The version on top of what a step made, which a text made that is gone; the step's own is gone too.
     over: BTreeMap<u64, Version>,
-    /// The versions on top of what a step made, which texts made that are gone: they are dropped.
-    undone: BTreeMap<u64, Vec<SnapshotRef>>,
     /// What tells the steps apart in the origins of what they commit.
     texts: Arc<[String]>,
     run: String,
@@ -81,11 +83,8 @@ impl Plan {
         let (before, begun, epoch) = (driver.before(), driver.interrupted(), driver.epoch());
         let left = Left { run: &run, before, begun, epoch };
         let known = Known::of(script, &left);
-        let made =
-            left.before.iter().flat_map(|run| &run.steps).filter_map(|done| done.step.checkpoint.as_ref());
-        let names: BTreeSet<_> = made.map(|made| made.checkpoint.clone()).collect();
         let (texts, run) = (&known.texts, left.run);
-        let live = futures::stream::iter(names).map(|name| async {
+        let live = futures::stream::iter(known.left.keys().cloned()).map(|name| async {
             let live = store.live(&name).await?;
             let stands =
                 live.iter().map(|live| Stands { version: live.version, by: maker(run, texts, &live.origin) });
@@ -109,18 +108,21 @@ impl Plan {
         let begun =
             steps.get(done.len()).filter(|step| left.begun.is_some_and(|b| b.identity == step.identity));
         let reached = done.len() + usize::from(begun.is_some());
+        let undone = known.undone(live);
+        let newest = |name: &CheckpointName| {
+            let stays = |live: &&Stands| {
+                !undone.iter().any(|gone| gone.checkpoint == *name && gone.version == live.version)
+            };
+            live.get(name).and_then(|live| live.iter().rfind(stays))
+        };
         // What is made again may need what was made before it.
-        let (mut over, mut undone, mut made_later) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let mut over = BTreeMap::new();
         for (at, record) in done.iter().enumerate().rev().filter(|(_, r)| r.kind == StepKind::Checkpoint) {
             let Some(made) = &record.checkpoint else { continue };
-            let stands = live.get(&made.checkpoint).map_or(&[][..], Vec::as_slice);
-            let is_last = made_later.insert(&made.checkpoint);
-            match stands.last() {
+            match newest(&made.checkpoint) {
                 // Only the last one has to be the newest again.
                 Some(newest) if newest.by == Maker::Gone && newest.version != made.version => {
-                    if is_last && stands.iter().any(|live| live.version == made.version) {
-                        undone.insert(record.index, on_top(&made.checkpoint, stands));
-                    } else if is_last && make_again(&mut todo, &steps[..reached], at, record) {
+                    if known.is_left_last(made) && make_again(&mut todo, &steps[..reached], at, record) {
                         over.insert(record.index, newest.version);
                     }
                 }
@@ -139,6 +141,7 @@ impl Plan {
             finished: done.len() as u64,
             edited: known.is_edited.then_some(done.len() as u64),
             snapshots: done.iter().map(|record| (record.index, snapshots_of(record))).collect(),
+            unnamed: done.iter().map(|record| (record.index, record.unnamed.clone())).collect(),
             reads: done.iter().map(|record| (record.index, record.reads.clone())).collect(),
             over,
             undone,
@@ -150,12 +153,8 @@ impl Plan {
     /// Notes the snapshot of a step that was run now.
     pub(super) fn ran(&mut self, record: &StepRecord) {
         self.snapshots.insert(record.index, snapshots_of(record));
+        self.unnamed.insert(record.index, record.unnamed.clone());
         self.reads.insert(record.index, record.reads.clone());
-    }
-
-    /// What is to be dropped before a step: texts that are gone have put it on top of what the step made.
-    pub(super) fn undone(&self, step: &JobStep) -> &[SnapshotRef] {
-        self.undone.get(&step.index).map_or(&[], Vec::as_slice)
     }
 
     /// The checkpoints that finished steps after this one have made, found or dropped.
@@ -172,7 +171,7 @@ impl Plan {
         let steps = script.steps();
         let drops: Vec<&JobStep> = steps[..steps.len().min(step.index as usize)]
             .iter()
-            .filter(|step| step.drops_checkpoints())
+            .filter(|step| step.drops_of().is_some())
             .collect();
         let is_dropped =
             |(at, made): &(u64, &SnapshotRef)| drops.iter().any(|drop| drop.index > *at && drop.drops(made));
@@ -188,8 +187,9 @@ impl Plan {
         let read = own(&self.reads).map(|read| (read.checkpoint.clone(), read.version));
         let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for snapshot in own(&self.snapshots) {
-            found.entry(snapshot.checkpoint.clone()).or_default().push(snapshot.version);
+            found.entry(Some(snapshot.checkpoint.clone())).or_default().push(snapshot.clone());
         }
+        found.insert(None, own(&self.unnamed).cloned().collect());
         Reads {
             read: read.collect(),
             found,
@@ -216,6 +216,8 @@ struct Known<'a> {
     is_edited: bool,
     /// What tells the steps apart in the origins of what they commit.
     texts: Arc<[String]>,
+    /// The versions that finished steps have made or found of each name and have not dropped, in the order of the steps.
+    left: BTreeMap<CheckpointName, Vec<Version>>,
 }
 
 impl<'a> Known<'a> {
@@ -230,8 +232,41 @@ impl<'a> Known<'a> {
             left.before.and_then(|run| run.edition(step.index))
         };
         let texts = steps.iter().map(|step| text_of(step.identity, edition(step))).collect();
-        Self { done, is_edited, texts }
+        let left = left_by(steps, &done);
+        Self { done, is_edited, texts, left }
     }
+
+    /// Whether a version is what the finished steps have come to.
+    fn is_left_last(&self, made: &SnapshotRef) -> bool {
+        self.left.get(&made.checkpoint).and_then(|left| left.last()) == Some(&made.version)
+    }
+
+    /// The versions that texts made that are gone, on top of what the finished steps have come to.
+    fn undone(&self, live: &Live) -> Vec<SnapshotRef> {
+        let of = |(name, left): (&CheckpointName, &Vec<Version>)| {
+            let stands = live.get(name).map_or(&[][..], Vec::as_slice);
+            let refer = |live: &Stands| SnapshotRef { checkpoint: name.clone(), version: live.version };
+            on_top(left.last().copied(), stands).map(refer).collect::<Vec<_>>()
+        };
+        self.left.iter().flat_map(of).collect()
+    }
+}
+
+/// The versions that finished steps have made or found of each name and have not dropped.
+fn left_by(steps: &[JobStep], done: &[&StepRecord]) -> BTreeMap<CheckpointName, Vec<Version>> {
+    let mut left: BTreeMap<CheckpointName, Vec<Version>> = BTreeMap::new();
+    for (step, record) in steps.iter().zip(done) {
+        for found in snapshots_of(record) {
+            left.entry(found.checkpoint).or_default().push(found.version);
+        }
+        // What is state has dropped a view.
+        if let Some(name) = step.drops_of().filter(|_| record.kind != StepKind::State) {
+            let versions = left.entry(name.clone()).or_default();
+            versions
+                .retain(|version| !step.drops(&SnapshotRef { checkpoint: name.clone(), version: *version }));
+        }
+    }
+    left
 }
 
 /// Whether the run has recorded some step under another text than the script has.
@@ -246,8 +281,8 @@ fn is_edited(steps: &[JobStep], before: Option<&JobRun>) -> bool {
     })
 }
 
-/// What a step made or found. Records of earlier programs name the last one alone.
-fn snapshots_of(record: &StepRecord) -> Vec<SnapshotRef> {
+/// What a step made or found under its name. Records of earlier programs name the last one alone.
+pub(super) fn snapshots_of(record: &StepRecord) -> Vec<SnapshotRef> {
     if record.snapshots.is_empty() {
         record.checkpoint.iter().cloned().collect()
     } else {
@@ -255,10 +290,12 @@ fn snapshots_of(record: &StepRecord) -> Vec<SnapshotRef> {
     }
 }
 
-/// The versions that texts made that are gone, as far as none of others is on top of them.
-fn on_top(name: &CheckpointName, live: &[Stands]) -> Vec<SnapshotRef> {
-    let gone = live.iter().rev().take_while(|live| live.by == Maker::Gone);
-    gone.map(|live| SnapshotRef { checkpoint: name.clone(), version: live.version }).collect()
+/// The versions above `own` that texts made that are gone, as far as none of others is on top of them. A step may have found its own,
+/// which such a text has made too. Where that is not there any more, it is made again on top of all.
+fn on_top(own: Option<Version>, live: &[Stands]) -> impl Iterator<Item = &Stands> {
+    let is_there = own.is_none_or(|own| live.iter().any(|live| live.version == own));
+    let is_above = move |live: &&Stands| is_there && own.is_none_or(|own| live.version > own);
+    live.iter().rev().take_while(|live| live.by == Maker::Gone).take_while(is_above)
 }
 
 /// The records of the script's first steps, up to the first one that is not finished or was edited.
@@ -355,6 +392,7 @@ mod tests {
                 outcome,
                 checkpoint,
                 snapshots: vec![],
+                unnamed: vec![],
                 reads: vec![],
                 rows: None,
                 elapsed_ms: 5,
@@ -565,7 +603,7 @@ mod tests {
         let plan = decide(&after, &finished(&before, 2), None, &stands).unwrap();
         assert!(matches!(plan.todo[0], Todo::Skip(_)));
         let undone = SnapshotRef { checkpoint: name("a"), version: Version(2) };
-        assert_eq!(plan.undone(&after.steps()[0]), [undone], "its own is the newest again");
+        assert_eq!(plan.undone, [undone], "its own is the newest again");
         let reads = |index: usize| plan.reads(&after, &after.steps()[index]);
         let (first, old) = (live(1, by(&after, 0)), live(2, by(&before, 1)));
         assert_eq!(stood(&reads(1), &[first.clone(), old.clone()]), Stood::For(Version(1)));

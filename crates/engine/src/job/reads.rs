@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use milepost_store::{CheckpointName, Digest, Epoch, LiveVersion, Origin, Version};
+use milepost_store::{CheckpointName, Digest, Epoch, LiveVersion, Origin, SnapshotRef, Version};
 
 /// Which versions names stand for in one step of a run.
 ///
@@ -19,8 +19,8 @@ pub(crate) struct Reads {
     pub(super) texts: Arc<[String]>,
     /// What names stood for when the step was done first.
     pub(super) read: BTreeMap<CheckpointName, Version>,
-    /// What checkpoints inside of its query were then.
-    pub(super) found: BTreeMap<CheckpointName, Vec<Version>>,
+    /// What checkpoints inside of its query were then, by the name that it gives them, and those without one.
+    pub(super) found: BTreeMap<Option<CheckpointName>, Vec<SnapshotRef>>,
     /// The checkpoints that finished steps after it have made, found or dropped.
     pub(super) covered: BTreeSet<CheckpointName>,
     /// The last finished step before it that made or found a version, and that version.
@@ -42,13 +42,15 @@ pub(crate) struct Reads {
 pub(crate) struct AsOf {
     reads: Arc<Reads>,
     name: CheckpointName,
+    /// Whether what is read goes into the checkpoint's own next version.
+    makes: bool,
 }
 
 /// A checkpoint inside of a query that is run again for the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Again {
-    /// The versions that nodes of this name were in the statement, in the order in which they were met.
-    pub(crate) versions: Vec<Version>,
+    /// What nodes of this name, or without one, were in the statement, in the order in which they were met.
+    pub(crate) snapshots: Vec<SnapshotRef>,
     /// How many nodes of this name and query were met before this one.
     pub(crate) place: usize,
     /// Whether later steps have made or dropped the checkpoint: another version would come on top of what they did.
@@ -95,11 +97,16 @@ impl Reads {
 
     /// How the step, if it is done again, has a checkpoint that it is not the statement of.
     ///
-    /// `place` is how many nodes of this name and query were met before.
-    pub(super) fn again_of(&self, name: &CheckpointName, place: usize) -> Option<Again> {
+    /// `asked` is the name that the query gives it, and `place` how many nodes of that name and query were met before.
+    pub(super) fn again_of(
+        &self,
+        asked: Option<&CheckpointName>,
+        name: &CheckpointName,
+        place: usize,
+    ) -> Option<Again> {
         let inside = self.again && self.makes.as_ref() != Some(name);
         inside.then(|| Again {
-            versions: self.found.get(name).cloned().unwrap_or_default(),
+            snapshots: self.found.get(&asked.cloned()).cloned().unwrap_or_default(),
             place,
             is_covered: self.covered.contains(name),
         })
@@ -107,12 +114,28 @@ impl Reads {
 }
 
 impl AsOf {
-    pub(super) const fn new(reads: Arc<Reads>, name: CheckpointName) -> Self {
-        Self { reads, name }
+    pub(super) fn new(reads: Arc<Reads>, name: CheckpointName) -> Self {
+        let makes = reads.makes.as_ref() == Some(&name);
+        Self { reads, name, makes }
+    }
+
+    /// The same inside of a query whose result goes into the checkpoint, although the statement's text does not tell.
+    pub(crate) fn for_its_next(self) -> Self {
+        Self { makes: true, ..self }
     }
 
     /// What the name stands for, given the versions that are there, oldest first.
     pub(crate) fn among(&self, live: &[LiveVersion]) -> Stood {
+        match (self.stood(live), live.last()) {
+            // What keeps a plan and reads no rows needs the columns alone: a later version tells them.
+            (Stood::Gone, Some(newest)) if self.reads.again && self.reads.keeps_names => {
+                Stood::For(newest.version)
+            }
+            (stood, _) => stood,
+        }
+    }
+
+    fn stood(&self, live: &[LiveVersion]) -> Stood {
         let Reads { step, again, .. } = *self.reads;
         let is_there = |version: Version| live.iter().any(|live| live.version == version);
         let as_then = self.reads.read.get(&self.name).filter(|_| self.is_of_the_version());
@@ -124,7 +147,7 @@ impl AsOf {
         }
         let makers: Vec<Maker> =
             live.iter().map(|live| maker(&self.reads.run, &self.reads.texts, &live.origin)).collect();
-        if !again && self.reads.makes.as_ref() == Some(&self.name) {
+        if !again && self.makes {
             // What it has committed itself, and not recorded, it has not read.
             let others = makers.iter().zip(live).rfind(|(maker, _)| **maker != Maker::Step(step));
             return match others.or_else(|| makers.last().zip(live.last())) {
@@ -159,6 +182,16 @@ impl AsOf {
             Some((_, made)) if live.iter().any(|live| live.version == made) => Stood::For(made),
             _ => self.among(live),
         }
+    }
+
+    /// Whether the step is done again, and the run has made the name a checkpoint since: in a later step, or under a text that is gone.
+    pub(crate) fn made_since(&self, live: &[LiveVersion]) -> bool {
+        let since = |live: &LiveVersion| match maker(&self.reads.run, &self.reads.texts, &live.origin) {
+            Maker::Step(maker) => maker >= self.reads.step,
+            Maker::Gone => true,
+            Maker::Others => false,
+        };
+        self.reads.again && (self.reads.later.contains_key(&self.name) || live.iter().any(since))
     }
 
     fn made(&self) -> Option<(u64, Version)> {

@@ -11,7 +11,7 @@ use milepost_store::{
 };
 
 use super::effect::Effect;
-use super::plan::{Plan, Todo, refuse_repeated_sinks};
+use super::plan::{Plan, Todo, refuse_repeated_sinks, snapshots_of};
 use super::report::{JobReport, StepHost, StepPassed, StepReport, saved_ms};
 use super::script::{JobScript, JobStep};
 use super::turn::Ended;
@@ -83,10 +83,18 @@ impl JobRunner {
         options: JobOptions,
     ) -> Result<JobStart, Error> {
         let JobOptions { takeover, restart, silence } = options;
-        let given_up = if restart { None } else { of_other_variables(store, name, &script).await? };
-        let restart = restart || given_up.is_some();
         let start = StartOptions::new(Owner::here(""), script.digest(), script.variables());
         let start = StartOptions { takeover, restart, silence, ..start };
+        let given_up = if restart { Ok(None) } else { of_other_variables(store, name, &script).await };
+        let given_up = match given_up {
+            // While another driver has the run, what it has finished is its own matter.
+            Err(edited @ Error::JobEdited { .. }) => {
+                let holder = Driver::holder(store, name, &start).await?;
+                return holder.map_or(Err(edited), |(by, sign)| Ok(JobStart::Held { by, sign }));
+            }
+            given_up => given_up?,
+        };
+        let start = StartOptions { restart: restart || given_up.is_some(), ..start };
         Ok(match Driver::start(store, name, start).await? {
             StartOutcome::Held { by, sign } => JobStart::Held { by, sign },
             StartOutcome::Driving(driver) => {
@@ -159,11 +167,12 @@ impl JobRunner {
         if let Some(from) = plan.edited {
             self.recorded(self.driver.edited(from).await?)?;
         }
+        self.undo(session, host, &plan.undone).await?;
         let mut reports = Vec::with_capacity(steps.len());
         for (step, todo) in steps.iter().zip(plan.todo.clone()) {
-            self.undo(session, host, plan.undone(step)).await?;
             let report = match todo {
                 Todo::Skip(record) => {
+                    skip(session, step, &record);
                     let report = StepReport::of_skipped(step, of, &record);
                     StepReport { saved_ms: self.saved_before(step), ..report }
                 }
@@ -197,7 +206,7 @@ impl JobRunner {
             if let DropOutcome::Dropped(_) = dropped {
                 host.notice(&format!(
                     "checkpoint {checkpoint} version {version} is dropped: a statement made it that the script does not have \
-                     any more, and the version before it is what the script makes"
+                     any more, on top of what the script has left of the name"
                 ));
             }
         }
@@ -254,23 +263,27 @@ impl JobRunner {
         step
     }
 
-    /// Names the COPY or INSERT of which nobody knows how far it came.
+    /// Names each COPY and INSERT of which nobody knows how far it came: those that are run again at every start until they are finished,
+    /// one that is not in the script any more at the start that comes after it.
     fn tell_of_interrupted<H: StepHost>(&self, host: &mut H) {
-        let begun = self.driver.interrupted().or(self.left.as_ref());
-        let Some(begun) = begun.filter(|begun| begun.kind == StepKind::Sink) else { return };
-        let step = self.script.steps().iter().find(|step| step.identity == begun.identity);
-        let number = begun.index + 1;
-        host.notice(&match step {
-            Some(step) => format!(
-                "step {number} ({}) was begun before and did not finish: it may have written some of its rows, and is run \
-                 again",
+        let step_of =
+            |begun: &BegunStep| self.script.steps().iter().find(|step| step.identity == begun.identity);
+        for step in self.driver.open_sinks().iter().filter_map(step_of) {
+            host.notice(&format!(
+                "step {} ({}) was begun before and did not finish: it may have written some of its rows, and is run again",
+                step.number(),
                 step.what()
-            ),
-            None => format!(
-                "step {number} wrote outside of the store, did not finish, and is no part of the script any more: it may \
-                 have written some of its rows"
-            ),
-        });
+            ));
+        }
+        let last = self.driver.interrupted().or(self.left.as_ref());
+        let is_out = |begun: &&BegunStep| begun.kind == StepKind::Sink && step_of(begun).is_none();
+        if let Some(begun) = last.filter(is_out) {
+            host.notice(&format!(
+                "step {} wrote outside of the store, did not finish, and is no part of the script any more: it may have written \
+                 some of its rows",
+                begun.index + 1
+            ));
+        }
     }
 
     fn recorded(&self, outcome: DriveOutcome) -> Result<(), Error> {
@@ -296,18 +309,34 @@ async fn of_other_variables(store: &Store, name: &JobName, script: &JobScript) -
     Ok(Some(job))
 }
 
+/// Leaves the session as a step left it that an earlier driver has finished: a view that stood for a checkpoint ends where the checkpoint
+/// was made.
+fn skip(session: &Session, step: &JobStep, record: &StepRecord) {
+    for found in snapshots_of(record) {
+        session.milepost().means_checkpoint(found.checkpoint.as_str());
+    }
+    if let Some(dropped) = step.drops_all_of() {
+        session.milepost().forget(dropped.as_str());
+    }
+}
+
 /// What the log keeps of a step.
 fn record(step: &JobStep, kind: StepKind, rows: Option<u64>, elapsed_ms: u64, ended: &Ended) -> StepRecord {
     let found = &ended.found;
     // A checkpoint is the last that its statement comes to: those that it reads come before it.
     let made = found.last().filter(|_| kind == StepKind::Checkpoint || matches!(step.effect, Effect::Makes));
+    let snapshots = |named: bool| {
+        let those = found.iter().filter(move |found| found.named == named);
+        those.map(|found| found.snapshot.clone()).collect()
+    };
     StepRecord {
         index: step.index,
         identity: step.identity,
         kind,
         outcome: made.map_or(StepOutcome::Done, |made| made.outcome),
         checkpoint: made.map(|made| made.snapshot.clone()),
-        snapshots: found.iter().map(|found| found.snapshot.clone()).collect(),
+        snapshots: snapshots(true),
+        unnamed: snapshots(false),
         reads: ended.read.clone(),
         rows: made.map_or(rows, |made| Some(made.rows)).filter(|_| kind != StepKind::State),
         elapsed_ms,

@@ -130,9 +130,12 @@ impl JobStep {
         }
     }
 
-    /// Whether it drops a checkpoint or a version of one.
-    pub(super) const fn drops_checkpoints(&self) -> bool {
-        matches!(self.effect, Effect::Drops(..))
+    /// The checkpoint that it drops, or a version of it.
+    pub(super) const fn drops_of(&self) -> Option<&CheckpointName> {
+        match &self.effect {
+            Effect::Drops(name, _) => Some(name),
+            _ => None,
+        }
     }
 
     /// The checkpoint all of whose versions it drops.

@@ -31,14 +31,17 @@ struct CurrentStep {
     index: u64,
     /// How many nodes of a name and query have been met: those that differ in their sources alone are told apart.
     nodes: BTreeMap<(CheckpointName, Option<Fingerprint>), u64>,
-    /// How many nodes of a name and query that are done again have been met.
-    again: BTreeMap<(CheckpointName, Fingerprint), usize>,
+    /// How many nodes of a name, or without one, and query that are done again have been met.
+    again: BTreeMap<(Option<CheckpointName>, Fingerprint), usize>,
 }
 
 /// A snapshot that a step made or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) snapshot: SnapshotRef,
+    /// Whether it was asked for by its name. One without a name may be served by another's snapshot, wherever it lies: that tells
+    /// nothing of what the other name stands for.
+    pub(crate) named: bool,
     pub(crate) outcome: StepOutcome,
     pub(crate) rows: u64,
     pub(crate) saved_ms: u64,
@@ -147,15 +150,20 @@ impl Turn {
         Some(AsOf::new(Arc::clone(reads.as_ref()?), name.clone()))
     }
 
-    /// How the current step, which is done again, has a checkpoint inside of its query. To be asked once for each node, in the order
-    /// in which they are met: two of one name and query differ in their sources.
-    pub(crate) fn again(&self, name: &CheckpointName, query: Fingerprint) -> Option<Again> {
+    /// How the current step, which is done again, has a checkpoint inside of its query; `asked` is the name that the query gives it.
+    /// To be asked once for each node, in the order in which they are met: two of one name and query differ in their sources.
+    pub(crate) fn again(
+        &self,
+        asked: Option<&CheckpointName>,
+        name: &CheckpointName,
+        query: Fingerprint,
+    ) -> Option<Again> {
         let reads = Arc::clone(self.reads.read().as_ref()?);
         let mut step = self.step.lock();
-        let met = step.as_mut()?.again.entry((name.clone(), query)).or_default();
+        let met = step.as_mut()?.again.entry((asked.cloned(), query)).or_default();
         let place = *met;
         *met += 1;
-        reads.again_of(name, place)
+        reads.again_of(asked, name, place)
     }
 
     /// The version that the current step's own comes on top of, although the step has committed before.
@@ -210,7 +218,8 @@ mod tests {
     fn nothing_is_kept_outside_of_a_step() {
         let turn = Turn::default();
         let snapshot = SnapshotRef { checkpoint: name(), version: Version(1) };
-        turn.found(Found { snapshot, outcome: StepOutcome::Written, rows: 1, saved_ms: 0, times: None });
+        let outcome = StepOutcome::Written;
+        turn.found(Found { snapshot, named: true, outcome, rows: 1, saved_ms: 0, times: None });
         turn.note_read(&name(), Version(1));
         assert_eq!(turn.origin(&name(), Some(fingerprint("x"))), None);
         assert_eq!(turn.end_step(), Ended::default());

@@ -54,11 +54,12 @@ pub(crate) struct Ran {
 }
 
 impl Ensured {
-    /// What a job keeps of it.
-    pub(crate) fn for_the_job(&self) -> Found {
+    /// What a job keeps of it; `named` is whether it was asked for by its name.
+    pub(crate) fn for_the_job(&self, named: bool) -> Found {
         let snapshot = SnapshotRef { checkpoint: self.snapshot.name.clone(), version: self.snapshot.version };
         Found {
             snapshot,
+            named,
             outcome: self.outcome,
             rows: self.snapshot.manifest.rows,
             saved_ms: self.saved_ms,
@@ -86,11 +87,13 @@ impl Resolver<'_> {
                 refuse_taken(&self.milepost, self.state, name)?;
             }
             let prepared = self.prepare(request).await?;
+            let name = prepared.name.clone();
             let by_name = request.definition.is_some() || prepared.read_version.is_some();
             let query = (!by_name).then_some(prepared.identity.fingerprint);
-            let origin = self.milepost.turn.origin(&prepared.name, query);
-            let mut over = self.milepost.turn.over(&prepared.name);
-            let again = self.milepost.turn.again(&prepared.name, prepared.identity.fingerprint);
+            let origin = self.milepost.turn.origin(&name, query);
+            let mut over = self.milepost.turn.over(&name);
+            let fingerprint = prepared.identity.fingerprint;
+            let again = self.milepost.turn.again(request.name.as_ref(), &name, fingerprint);
             let as_then = match &again {
                 Some(again) => as_it_was(request, &prepared, again).await?,
                 None => None,
@@ -115,12 +118,11 @@ impl Resolver<'_> {
                 Some(_) => self.write(request, prepared, origin, true, started).await?,
                 None => self.write(request, prepared, origin, over.is_some(), started).await?,
             };
-            self.milepost.turn.found(ensured.for_the_job());
+            self.milepost.turn.found(ensured.for_the_job(request.name.is_some()));
             self.outcomes.add(outcome_line(&ensured));
-            if request.home.is(&self.milepost.home) {
-                let name = ensured.snapshot.name.as_str();
-                self.milepost.remember(name);
-                self.milepost.drop_view(name);
+            // One without a name may be served by another's snapshot, whose name goes on to mean what it meant.
+            if request.home.is(&self.milepost.home) && ensured.snapshot.name == name {
+                self.milepost.means_checkpoint(name.as_str());
             }
             Ok(Served::Snapshot(Box::new(ensured)))
         })
@@ -240,9 +242,9 @@ async fn committed_before(
 async fn as_it_was(request: &Request<'_>, prepared: &Prepared, again: &Again) -> Result<Option<Snapshot>> {
     let store = &request.home.store;
     let mut before = 0;
-    for version in &again.versions {
+    for SnapshotRef { checkpoint, version } in &again.snapshots {
         // Where one is gone, nobody can tell which node it was, nor which ones those after it were.
-        let Some(found) = store.snapshot(&prepared.name, *version).await.map_err(store_error)? else { break };
+        let Some(found) = store.snapshot(checkpoint, *version).await.map_err(store_error)? else { break };
         if found.manifest.identity.fingerprint == prepared.identity.fingerprint {
             if before == again.place {
                 return Ok(Some(found));

@@ -127,8 +127,7 @@ impl<'a> Judge<'a> {
     async fn look(&self, snapshot: &Snapshot, chain: &Chain) -> Result<Judged> {
         let stored = &snapshot.manifest.identity;
         let Some(definition) = &snapshot.manifest.definition else {
-            let why = "a program made it, or a query around it, or its text holds a password, and no definition is stored"
-                .to_string();
+            let why = format!("{WITHOUT_DEFINITION}, and no definition is stored");
             return Ok(Freshness::Unknown(why).into());
         };
         let state = match self.state_of(definition) {
@@ -310,6 +309,9 @@ fn refreshes(below: &[CheckpointName], name: &str) -> String {
     names.map(|name| format!("REFRESH CHECKPOINT {name}")).collect::<Vec<_>>().join(", then ")
 }
 
+/// Why there is no definition.
+const WITHOUT_DEFINITION: &str = "a program made it, or a query around it, or its text holds a password";
+
 /// Runs the stored definition of a snapshot's checkpoint and makes sure that its result is the newest version.
 pub(crate) async fn refresh(
     resolver: &Resolver<'_>,
@@ -318,7 +320,7 @@ pub(crate) async fn refresh(
 ) -> Result<super::Ensured> {
     let name = &snapshot.name;
     let Some(definition) = snapshot.manifest.definition.clone() else {
-        let reason = "a program made it, or its text holds a password".to_string();
+        let reason = WITHOUT_DEFINITION.to_string();
         return Err(Error::NoDefinition { name: name.to_string(), reason }.into());
     };
     let state = state_of_definition(resolver.state, &definition)?;

@@ -18,7 +18,10 @@ pub(super) async fn read_newest(resolver: &Resolver<'_>, plan: &LogicalPlan) -> 
     let mut moved = Vec::new();
     for planned in named_snapshots_in(plan)? {
         let meant = match milepost.turn.as_of(&planned.name) {
-            // A step of a job reads what the steps before it have made.
+            // A step of a job reads what the steps before it have made, and goes on from the newest of its own.
+            Some(as_of) if resolver.is_making(&planned.name) => {
+                snapshot_as_of(milepost, &planned.name, &as_of.for_its_next()).await?
+            }
             Some(as_of) => snapshot_as_of(milepost, &planned.name, &as_of).await?,
             None => store.newest(&planned.name).await.map_err(store_error)?,
         };

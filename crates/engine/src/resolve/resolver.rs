@@ -26,7 +26,7 @@ use super::prepare::{Prepared, Request, Verdict};
 use super::rebind::read_newest;
 use crate::context::{Home, Milepost, settings};
 use crate::logical::{Checkpoint, NodeId, checkpoints_in, is_checkpoint};
-use crate::scan::scan_as;
+use crate::scan::{named_snapshots_in, scan_as};
 
 /// Whether checkpoints without a fresh snapshot are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,11 +132,20 @@ impl<'a> Resolver<'a> {
                     Err(would_write) => return Ok(Resolved::WouldWrite(would_write)),
                 }
             }
-            if scans.is_empty() {
-                return Ok(Resolved::Plan(Box::new(plan.clone())));
+            let plan = if scans.is_empty() { plan.clone() } else { replace(plan, &scans)? };
+            if self.mode == Mode::Stage {
+                self.note_reads(&plan)?;
             }
-            Ok(Resolved::Plan(Box::new(replace(plan, &scans)?)))
+            Ok(Resolved::Plan(Box::new(plan)))
         })
+    }
+
+    /// What a step of a job reads by name is what it reads now: planning knew the versions before a repair or a refresh.
+    fn note_reads(&self, plan: &LogicalPlan) -> Result<()> {
+        for read in named_snapshots_in(plan)? {
+            self.milepost.turn.note_read(&read.name, read.version);
+        }
+        Ok(())
     }
 
     /// What takes the place of one node, or, when only peeking, a word on why it would be written.

@@ -220,7 +220,8 @@ impl Session {
             let (outcome, elapsed_ms) = (StepOutcome::Reused, 0);
             let units = UnitCounts::default();
             let reused = Ensured { snapshot, outcome, elapsed_ms, saved_ms, units, ran: None };
-            self.milepost.turn.found(reused.for_the_job());
+            self.milepost.turn.found(reused.for_the_job(true));
+            self.milepost.means_checkpoint(name.as_str());
             return rows::ensured(&reused);
         }
         rows::ensured(&refresh(&resolver, &snapshot, force).await?)

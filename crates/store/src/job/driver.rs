@@ -95,6 +95,13 @@ impl Driver {
         self.began.begun.as_ref()
     }
 
+    /// Every COPY and INSERT that a driver before this one began and none has finished, under whatever text of the script, and in runs
+    /// that were given up since the last one that came to its end.
+    #[must_use]
+    pub fn open_sinks(&self) -> &[BegunStep] {
+        &self.began.open_sinks
+    }
+
     /// Records that a step that may commit a snapshot or have an effect outside of the store is about to run.
     ///
     /// # Errors

@@ -102,9 +102,13 @@ pub struct StepRecord {
     pub outcome: StepOutcome,
     /// The snapshot that it made or found, if that is what its statement is for.
     pub checkpoint: Option<SnapshotRef>,
-    /// All snapshots that it made or found, those inside of its query among them, in that order.
+    /// All snapshots that it made or found under their names, those inside of its query among them, in that order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotRef>,
+    /// What its checkpoints without a name were, in the order in which they were met. It may lie under any name, and tells nothing of
+    /// what that name stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed: Vec<SnapshotRef>,
     /// The versions that names of checkpoints stood for in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<SnapshotRef>,

@@ -110,6 +110,22 @@ impl Driver {
             }
         }
     }
+
+    /// The living driver that a start would find in its way, and what shows that it lives. It takes as long as a start to tell, and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// The log cannot be relied on, as for [`Self::start`].
+    pub async fn holder(
+        store: &Store,
+        name: &JobName,
+        options: &StartOptions,
+    ) -> Result<Option<(Holder, Sign)>, Error> {
+        Ok(match way(store, name, options).await? {
+            Way::Held(by, sign) => Some((by, sign)),
+            Way::Free(..) => None,
+        })
+    }
 }
 
 /// The driver that wrote since we looked, unless it has ended its turn or may be fenced all the same.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{BegunStep, Epoch, RunOutcome, StepRecord};
+use super::record::{BegunStep, Epoch, RunOutcome, StepKind, StepRecord};
 use crate::ids::{Digest, DriverId, RunId, Slot};
 use crate::owner::Owner;
 
@@ -31,6 +31,10 @@ pub struct JobState {
     pub last_step: Option<u64>,
     /// The last step that was begun and is not finished: it may have run in part.
     pub begun: Option<BegunStep>,
+    /// Every COPY and INSERT that was begun and is not finished, under whatever text of the script, and in runs that were given up
+    /// since the last one that came to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_sinks: Vec<BegunStep>,
 }
 
 /// How a run stands.
@@ -100,6 +104,9 @@ impl JobState {
             variables: newcomer.variables,
             last_step: None,
             begun: None,
+            open_sinks: before
+                .filter(|before| before.status != RunStatus::Done)
+                .map_or_else(Vec::new, Self::left_open),
         }
     }
 
@@ -112,17 +119,28 @@ impl JobState {
             owner: newcomer.owner_in(self.run),
             script: newcomer.script,
             variables: newcomer.variables,
+            open_sinks: self.left_open(),
             ..self.clone()
         }
     }
 
+    /// The open sinks that a driver leaves to the next one. Earlier programs name the last one alone.
+    fn left_open(&self) -> Vec<BegunStep> {
+        let is_known = |begun: &BegunStep| self.open_sinks.iter().any(|open| open.identity == begun.identity);
+        let last = self.begun.iter().filter(|begun| begun.kind == StepKind::Sink && !is_known(begun));
+        self.open_sinks.iter().chain(last).cloned().collect()
+    }
+
     pub(super) fn with_begun(&self, begun: &BegunStep) -> Self {
-        Self { begun: Some(begun.clone()), ..self.clone() }
+        let begun = Self { begun: Some(begun.clone()), ..self.clone() };
+        Self { open_sinks: begun.left_open(), ..begun }
     }
 
     pub(super) fn with_step(&self, step: &StepRecord) -> Self {
         let begun = self.begun.clone().filter(|begun| begun.index != step.index);
-        Self { last_step: Some(step.index), begun, ..self.clone() }
+        let is_open = |open: &&BegunStep| open.identity != step.identity;
+        let open_sinks = self.open_sinks.iter().filter(is_open).cloned().collect();
+        Self { last_step: Some(step.index), begun, open_sinks, ..self.clone() }
     }
 
     pub(super) fn with_edit(&self, from: u64) -> Self {

@@ -26,6 +26,7 @@ pub fn step(index: u64) -> StepRecord {
         outcome: StepOutcome::Written,
         checkpoint: Some(SnapshotRef { checkpoint: name(), version: Version(index + 1) }),
         snapshots: vec![],
+        unnamed: vec![],
         reads: vec![],
         rows: Some(index * 10),
         elapsed_ms: 5,

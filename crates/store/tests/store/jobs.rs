@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milepost_store::{BegunStep, Epoch, Error, RunOutcome, RunStatus, StepKind};
+use milepost_store::{BegunStep, Driver, Epoch, Error, RunOutcome, RunStatus, StartOptions, StepKind};
 use milepost_testkit::Operation;
 
 use crate::job_support::*;
@@ -82,6 +82,36 @@ async fn a_sink_that_was_cut_off_is_known() {
     recorded(second.step(step(1)).await);
     recorded(second.finish(RunOutcome::Failed, None).await);
     assert_eq!(drive(&store).await.interrupted(), None, "it is finished now");
+}
+
+/// Others begin after it, the script is edited, the run is given up: what it has written is written all the same.
+#[tokio::test]
+async fn a_sink_that_was_cut_off_is_known_until_it_is_finished() {
+    let (store, _) = faulty().await;
+    let sink = |index| BegunStep { index, identity: identity(index), kind: StepKind::Sink };
+    let drive_on = async |restart| driving(start_with(&store, StartOptions { restart, ..start() }).await);
+    let begin = async |driver: &Driver, steps: Vec<BegunStep>| {
+        for step in steps {
+            recorded(driver.step_begin(step).await);
+        }
+        recorded(driver.finish(RunOutcome::Failed, None).await);
+    };
+    let query = BegunStep { kind: StepKind::Query, ..sink(0) };
+    begin(&drive_on(false).await, vec![sink(1)]).await;
+    begin(&drive_on(false).await, vec![query.clone(), sink(2), sink(1)]).await;
+    let edits = drive_on(false).await;
+    assert_eq!(edits.open_sinks(), [sink(1), sink(2)]);
+    recorded(edits.edited(0).await);
+    begin(&edits, vec![query]).await;
+    let restarts = drive_on(true).await;
+    assert!(!restarts.resumed());
+    assert_eq!(restarts.open_sinks(), [sink(1), sink(2)]);
+    recorded(restarts.step(step(1)).await);
+    begin(&restarts, vec![]).await;
+    let last = drive_on(false).await;
+    assert_eq!(last.open_sinks(), [sink(2)]);
+    recorded(last.finish(RunOutcome::Done, None).await);
+    assert_eq!(drive_on(false).await.open_sinks(), [], "a run came to its end since");
 }
 
 /// A step's checkpoint was dropped, and the step ran again.

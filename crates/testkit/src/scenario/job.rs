@@ -42,6 +42,7 @@ fn step(index: u64) -> StepRecord {
         outcome: StepOutcome::Done,
         checkpoint: None,
         snapshots: vec![],
+        unnamed: vec![],
         reads: vec![],
         rows: None,
         elapsed_ms: 5,
