@@ -6,10 +6,13 @@
 //! - `freshness`: functions, frames over files, links, partitions and runs that change.
 //! - `types` takes every Arrow type through a snapshot and back.
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
+//! - `format`: stores that earlier releases wrote are read, and written on.
+//! - `settings`: settings that only tune change no row.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
 //! - `units`: stages that stopped on the way, and what the next try makes of them.
 //! - `partitioned`: snapshots with `partition_by`, read with and without exchanges.
 //! - `projections`: columns that are redefined by themselves, layer upon layer.
+//! - `conditions`: what is true, false and unknown.
 //! - `upstream`: queries for which DataFusion alone gives wrong rows.
 //! - `jobs`: what a driver of a job makes of what the drivers before it have done.
 //! - `behaviours`: how often things are computed, and what loops cost.
@@ -21,11 +24,15 @@ mod behaviours;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod equivalence;
 #[cfg(test)]
 mod failing_store;
+#[cfg(test)]
+mod format;
 #[cfg(test)]
 mod freshness;
 #[cfg(test)]
@@ -36,6 +43,8 @@ mod partitioned;
 mod plans;
 #[cfg(test)]
 mod projections;
+#[cfg(test)]
+mod settings;
 #[cfg(test)]
 mod slt;
 #[cfg(test)]

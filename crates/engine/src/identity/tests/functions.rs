@@ -7,7 +7,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use super::*;
 use crate::identity::{FunctionKind, Registries};
 
-fn user_function(name: &str, volatility: Volatility, result: i64) -> ScalarUDF {
+pub(super) fn user_function(name: &str, volatility: Volatility, result: i64) -> ScalarUDF {
     create_udf(
         name,
         vec![DataType::Int64],

@@ -1,10 +1,6 @@
 //! Random queries: two that differ anywhere have different fingerprints, two that differ in spelling have one.
 
 use std::fmt::Write;
-use std::sync::LazyLock;
-
-use proptest::prelude::*;
-use tokio::runtime::Runtime;
 
 use super::*;
 
@@ -193,19 +189,12 @@ impl Spelling {
     }
 }
 
-struct Fixture {
-    runtime: Runtime,
-    context: SessionContext,
-}
-
-static FIXTURE: LazyLock<Fixture> =
-    LazyLock::new(|| Fixture { runtime: Runtime::new().unwrap(), context: session() });
+static CONTEXT: LazyLock<SessionContext> = LazyLock::new(session);
 
 /// The signature of a query, or nothing where its types do not fit.
 fn signature(sql: &str) -> Option<milepost_store::ids::Signature> {
-    let Fixture { runtime, context } = &*FIXTURE;
-    runtime.block_on(async {
-        let state = context.state();
+    block_on(async {
+        let state = CONTEXT.state();
         let plan = state.create_logical_plan(sql).await.ok()?;
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).ok()?;
         Some(identify(&plan, &state, &hasty(), &run()).await.unwrap().signature)
@@ -213,7 +202,7 @@ fn signature(sql: &str) -> Option<milepost_store::ids::Signature> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn another_query_has_another_signature(one in query(), two in query(), spelling in spelling()) {
