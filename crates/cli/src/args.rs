@@ -244,6 +244,10 @@ pub(crate) struct DemoArgs {
     /// Scale factor of the data; 1 is about a gigabyte as text
     #[arg(long, default_value_t = 0.1, value_name = "N")]
     pub(crate) scale: f64,
+
+    /// Run the tour once over data that is there, and tell about it in JSON: what the demo starts
+    #[arg(long, hide = true)]
+    pub(crate) only_tour: bool,
 }
 
 impl Args {

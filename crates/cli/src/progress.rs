@@ -1,4 +1,4 @@
-//! A bar for each stage that runs: units done, rows, bytes, rate. On stderr, and only where a person looks. Elsewhere one
+//! A bar for each stage that runs: units done, rows, bytes, rate; what it has read before it writes. On stderr, and only where a person looks. Elsewhere one
 //! line says that a stage waits for another writer: nothing else would tell why nothing happens.
 //!
 //! A thread of its own looks at the stages: what they do may keep every thread of the runtime busy for minutes.
@@ -182,12 +182,19 @@ fn message(stage: &StageProgress) -> String {
     if let Some(other) = &stage.waits_for {
         return format!("waiting for {other}, {clock}");
     }
-    if stage.rows == 0 {
-        // A stage that sorts or aggregates reads all of its input before it has a row to write.
-        return format!("computing, {clock}");
+    let done = |rows: u64, size: u64| {
+        let rate = bytes((size as f64 / time) as u64);
+        format!("{} rows, {}, {rate}/s, {clock}", count(rows), bytes(size))
+    };
+    if stage.rows > 0 {
+        return done(stage.rows, stage.bytes);
     }
-    let rate = bytes((stage.bytes as f64 / time) as u64);
-    format!("{} rows, {}, {rate}/s, {clock}", count(stage.rows), bytes(stage.bytes))
+    // A stage that sorts or aggregates reads all of its input before it has a row to write.
+    match (stage.rows_read, stage.bytes_read) {
+        (0, _) => format!("computing, {clock}"),
+        (rows, 0) => format!("has read {} rows, {clock}", count(rows)),
+        (rows, size) => format!("has read {}", done(rows, size)),
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +207,8 @@ mod tests {
             checkpoint: "by_day".to_string(),
             rows: 1_234_567,
             bytes: 3 << 20,
+            rows_read: 2_000_000,
+            bytes_read: 8 << 20,
             units_done: 1,
             units: 8,
             elapsed: Duration::from_secs(2),
@@ -210,7 +219,11 @@ mod tests {
             message(&StageProgress { waits_for: other, ..stage.clone() }),
             "waiting for process 7 on here, 3 of 9 units, 2.0 s"
         );
-        assert_eq!(message(&StageProgress { rows: 0, ..stage.clone() }), "computing, 2.0 s");
+        let reading = StageProgress { rows: 0, ..stage.clone() };
+        assert_eq!(message(&reading), "has read 2,000,000 rows, 8.00 MiB, 4.00 MiB/s, 2.0 s");
+        let in_memory = StageProgress { bytes_read: 0, ..reading.clone() };
+        assert_eq!(message(&in_memory), "has read 2,000,000 rows, 2.0 s");
+        assert_eq!(message(&StageProgress { rows_read: 0, ..reading }), "computing, 2.0 s");
         assert_eq!(message(&stage), "1,234,567 rows, 3.00 MiB, 1.50 MiB/s, 2.0 s");
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn commands() -> String {
 }
 
 /// Our statements: the words that ask for help, what they do, and how they are written.
-const OURS: [(&str, &str, &str); 10] = [
+const OURS: [(&str, &str, &str); 12] = [
     (
         "CHECKPOINT",
         "make sure that a fresh snapshot of a query is stored, and give it a name",
@@ -36,7 +36,12 @@ const OURS: [(&str, &str, &str); 10] = [
     (
         "INLINE CHECKPOINT",
         "the same inside a query, at any depth",
-        "SELECT ... FROM checkpoint((SELECT ...) [, 'name']) AS t\nWITH t AS MATERIALIZED (SELECT ...) SELECT ...",
+        "SELECT ... FROM checkpoint((SELECT ...) [, 'name']) AS t",
+    ),
+    (
+        "AS MATERIALIZED",
+        "the same in standard words, without a name",
+        "WITH t AS MATERIALIZED (SELECT ...) SELECT ... FROM t",
     ),
     ("SNAPSHOT", "read an older version of a checkpoint", "SELECT ... FROM snapshot('name', version)"),
     (
@@ -46,10 +51,11 @@ const OURS: [(&str, &str, &str); 10] = [
     ),
     ("DROP CHECKPOINT", "forget a checkpoint or one version", "DROP CHECKPOINT [IF EXISTS] name [VERSION n]"),
     ("SHOW CHECKPOINTS", "list checkpoints, and whether they are fresh", "SHOW CHECKPOINTS [LIKE 'pattern']"),
+    ("SHOW SNAPSHOTS", "list the versions of a checkpoint", "SHOW SNAPSHOTS OF name"),
     (
-        "SHOW SNAPSHOTS",
-        "list the versions of a checkpoint",
-        "SHOW SNAPSHOTS OF name\nDESCRIBE CHECKPOINT name [VERSION n]",
+        "DESCRIBE CHECKPOINT",
+        "show the columns of a version, and what is known of their values",
+        "DESCRIBE CHECKPOINT name [VERSION n]",
     ),
     (
         "EXPLAIN CHECKPOINT",
@@ -90,7 +96,7 @@ fn options() -> String {
     let entries = MilepostConfig::default().entries().into_iter();
     let named = entries.filter_map(|entry| {
         let name = entry.key.strip_prefix("milepost.").filter(|name| *name != "enabled")?;
-        Some(format!("\n  {name:14} {}", entry.description))
+        Some(format!("\n  {name:18} {}", entry.description))
     });
     format!("\noptions:{}", named.collect::<String>())
 }

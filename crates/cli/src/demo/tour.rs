@@ -7,13 +7,14 @@ use arrow::datatypes::UInt64Type;
 use datafusion::error::Result as DataFusionResult;
 use milepost::Session;
 use milepost::sql::{Statement, StatementKind};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Place};
 use crate::object_stores;
 use crate::progress::Progress;
 
 /// A CHECKPOINT or REFRESH and what it did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StepDone {
     /// The checkpoint.
     pub(super) name: String,
@@ -34,7 +35,7 @@ impl StepDone {
 }
 
 /// A whole run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunOf {
     pub(super) steps: Vec<StepDone>,
     /// Statements that are no steps, and the time they took.

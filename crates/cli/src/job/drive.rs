@@ -16,11 +16,14 @@ use crate::failure::Failure;
 use crate::notices;
 use crate::output::Output;
 use crate::print::Printer;
-use crate::run::{Interrupts, Runner};
+use crate::run::{Interrupts, Runner, within};
 use crate::session_setup::{Setup, enter};
 
 /// How long a start may take before people are told what it waits for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the log may take to hear that the driver stops.
+const LAST_WORD: Duration = Duration::from_secs(10);
 
 /// Runs a script as a job, or watches over a child that does.
 ///
@@ -95,10 +98,10 @@ async fn drive(
         }
         Ok(Err(error)) => Err(failure(&ready, error, host.failure)),
         Err(interrupted) => {
-            match job.stop("interrupted").await {
-                Err(fenced @ milepost::Error::JobFenced { .. }) => Err(Failure::job(fenced)),
+            match within(LAST_WORD, job.stop("interrupted")).await {
+                Some(Err(fenced @ milepost::Error::JobFenced { .. })) => Err(Failure::job(fenced)),
                 // The next driver takes the run up all the same, as after a crash.
-                Ok(()) | Err(_) => Err(interrupted),
+                _ => Err(interrupted),
             }
         }
     }

@@ -19,4 +19,6 @@ mod supervise;
 pub(crate) use arguments::{JobsArgs, RunArgs};
 pub(crate) use drive::run;
 pub(crate) use listing::list;
+pub(crate) use orphan::{end_with_supervisor, supervised};
 pub(crate) use script::Ready;
+pub(crate) use supervise::{ended, pass_on};

@@ -18,12 +18,12 @@ const LOOK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the command's process one that this process supervises.
-pub(super) fn supervised(command: &mut Command) -> &mut Command {
+pub(crate) fn supervised(command: &mut Command) -> &mut Command {
     command.env(SUPERVISOR, std::process::id().to_string())
 }
 
 /// In a supervised process: ends it as Ctrl-C does when its supervisor is gone. A process without a supervisor is left alone.
-pub(super) fn end_with_supervisor(interrupts: &Interrupts) {
+pub(crate) fn end_with_supervisor(interrupts: &Interrupts) {
     let told = std::env::var(SUPERVISOR).ok();
     let Some(supervisor) = told.and_then(|pid| pid.parse::<u32>().ok()) else { return };
     let press = interrupts.presser();

@@ -103,14 +103,19 @@ async fn watch(
             _ = ends.hangup.recv() => "HUP",
         };
         told = true;
-        if let Some(id) = child.id() {
-            // The shell's own kill: there is no safe call for it in std, and a program of that name may be missing.
-            let sent = Command::new("sh").args(["-c", &format!("kill -{passed_on} {id}")]).status().await;
-            if !sent.is_ok_and(|status| status.success()) {
-                child.start_kill()?;
-            }
-        }
+        pass_on(child, passed_on).await?;
     }
+}
+
+/// Sends a signal, such as `INT`, to a child.
+///
+/// # Errors
+/// The child cannot be ended in another way either.
+pub(crate) async fn pass_on(child: &mut Child, signal: &str) -> std::io::Result<()> {
+    let Some(id) = child.id() else { return Ok(()) };
+    // The shell's own kill: there is no safe call for it in std, and a program of that name may be missing.
+    let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status().await;
+    if sent.is_ok_and(|status| status.success()) { Ok(()) } else { child.start_kill() }
 }
 
 /// Why a child that ended like this is started again; none if it is not.
@@ -123,7 +128,11 @@ fn worth_another(status: ExitStatus) -> Option<String> {
     }
 }
 
-fn ended(status: ExitStatus) -> Result<(), Failure> {
+/// Ends as a child has ended, which has said why.
+///
+/// # Errors
+/// [`Failure::Child`], unless the child is through.
+pub(crate) fn ended(status: ExitStatus) -> Result<(), Failure> {
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(code), _) => Err(Failure::Child(u8::try_from(code).unwrap_or(Exit::Failed.number()))),

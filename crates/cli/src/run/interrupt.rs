@@ -6,8 +6,6 @@
 //! run finds a store as a crash would have left it.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -19,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::notices;
 
-/// How long a press may go unheard before somebody says so.
+/// How long a statement may take to end after a press before somebody says so.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Counts the times that Ctrl-C was pressed.
@@ -30,8 +28,6 @@ pub(crate) struct Interrupts {
     seen: u64,
     dealt_with: watch::Sender<u64>,
     pressed: watch::Sender<u64>,
-    /// Presses that have ended what ran, though not all of it may be over yet.
-    heard: Arc<AtomicU64>,
 }
 
 impl Interrupts {
@@ -39,8 +35,7 @@ impl Interrupts {
     pub(crate) fn listen() -> Self {
         let (pressed, presses) = watch::channel(0);
         let (dealt_with, calm) = watch::channel(0);
-        let heard = Arc::<AtomicU64>::default();
-        let listener = Listener { pressed: pressed.clone(), calm, heard: Arc::clone(&heard) };
+        let listener = Listener { pressed: pressed.clone(), calm };
         let (runtime, own) = (Handle::current(), listener.clone());
         let thread = std::thread::Builder::new().name("milepost-interrupts".to_string()).spawn(move || {
             match Builder::new_current_thread().enable_all().build() {
@@ -51,7 +46,7 @@ impl Interrupts {
         if thread.is_err() {
             tokio::spawn(listener.listen());
         }
-        Self { presses, seen: 0, dealt_with, pressed, heard }
+        Self { presses, seen: 0, dealt_with, pressed }
     }
 
     /// Does what pressing Ctrl-C does, from wherever it is called.
@@ -63,7 +58,6 @@ impl Interrupts {
     /// Forgets presses so far, as the shell does at its prompt.
     pub(crate) fn forget(&mut self) {
         self.seen = *self.presses.borrow();
-        self.heard.fetch_max(self.seen, Ordering::Relaxed);
         self.dealt_with.send_replace(self.seen);
     }
 
@@ -78,7 +72,6 @@ impl Interrupts {
             _ = self.presses.wait_for(|count| *count > seen) => {}
             result = work => return Ok(result),
         }
-        self.heard.fetch_max(*self.presses.borrow(), Ordering::Relaxed);
         Err(Failure::Interrupted)
     }
 }
@@ -88,7 +81,6 @@ impl Interrupts {
 struct Listener {
     pressed: watch::Sender<u64>,
     calm: watch::Receiver<u64>,
-    heard: Arc<AtomicU64>,
 }
 
 impl Listener {
@@ -111,17 +103,12 @@ impl Listener {
                 }
                 () = until(patience) => {
                     patience = None;
-                    if self.is_unheard() {
+                    if *self.pressed.borrow() > *self.calm.borrow() {
                         notices::tell(&[UNHEARD.to_string()]);
                     }
                 }
             }
         }
-    }
-
-    fn is_unheard(&self) -> bool {
-        let handled = self.heard.load(Ordering::Relaxed).max(*self.calm.borrow());
-        *self.pressed.borrow() > handled
     }
 }
 

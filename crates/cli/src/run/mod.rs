@@ -12,8 +12,10 @@ mod runner;
 mod script;
 mod source;
 mod unfilled;
+mod within;
 
 pub(crate) use interrupt::Interrupts;
 pub(crate) use runner::{Flow, Runner};
 pub(crate) use script::{Script, Step};
 pub(crate) use source::Source;
+pub(crate) use within::within;

@@ -27,14 +27,18 @@ use super::interrupt::Interrupts;
 use super::script::{Script, Step};
 use super::source::Source;
 use super::unfilled;
+use super::within::within;
 use crate::failure::{Failure, Place};
 use crate::notices;
 use crate::object_stores;
 use crate::print::{Printer, ResultSet};
 use crate::progress::Progress;
 
-/// How long the end of the program waits for what was interrupted.
+/// How long is waited for what was interrupted.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const STUCK: &str =
+    "the statement still does not give way and is left to itself; it ends with this program at the latest";
 
 /// Whether there is more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +94,9 @@ impl Runner {
     /// Waits until nothing half-written of statements that ended early is left, but not for ever: what is stuck must not keep
     /// the program alive.
     pub(crate) async fn settle(&self) {
-        let _ = tokio::time::timeout(PATIENCE, self.session.settle()).await;
+        if within(PATIENCE, self.session.settle()).await.is_none() {
+            notices::tell(&[STUCK.to_string()]);
+        }
     }
 
     /// Runs one statement and prints its rows and notices.
@@ -102,7 +108,7 @@ impl Runner {
         let outcome = interrupts.guard(self.execute_and_print(statement)).await;
         let outcome = match outcome {
             Err(interrupted) => {
-                self.session.settle().await;
+                self.settle().await;
                 Err(interrupted)
             }
             Ok(Err(error)) => Err(self.printer.output.take_failure().unwrap_or_else(|| {

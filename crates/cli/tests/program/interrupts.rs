@@ -139,6 +139,24 @@ fn ctrl_c_is_heard_while_all_threads_are_busy() {
     assert!(ran.error_line().contains("interrupted"), "{ran:?}");
 }
 
+/// Nobody can abandon the attempt of such a stage in order, so it is left as a crash would leave it.
+#[test]
+fn ctrl_c_ends_a_checkpoint_that_does_not_give_way() {
+    let desk = Desk::new();
+    let child = start(&desk, &["-c", &format!("CHECKPOINT deaf AS {}", DEAF.replace("300000", "3000000"))]);
+    wait_for_attempt(&desk.path(".milepost"));
+    std::thread::sleep(Duration::from_secs(2));
+    press_ctrl_c(&child);
+    let ran = end_of(child, Duration::from_secs(30));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{ran:?}");
+    let told: Vec<&str> = ran.stderr.lines().collect();
+    assert!(told[0].starts_with("notice: the statement does not give way yet"), "{ran:?}");
+    assert!(told[1].starts_with("notice: the statement still does not give way"), "{ran:?}");
+    assert!(told[2].contains("interrupted") && told.len() == 3, "{ran:?}");
+    let small = "CHECKPOINT deaf AS SELECT 1 AS n";
+    assert!(desk.rows(small)[0].starts_with("deaf,1,written,"), "nothing is in its way");
+}
+
 #[test]
 fn interrupted_data_generation_leaves_no_half_table() {
     let desk = Desk::new();

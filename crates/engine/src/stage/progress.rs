@@ -1,9 +1,10 @@
-//! What the stages of a session have written so far, for progress bars.
+//! What the stages of a session have read and written so far, for progress bars.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use datafusion::physical_plan::ExecutionPlan;
 use milepost_store::{StepTimes, WriteTimes};
 use parking_lot::Mutex;
 
@@ -16,6 +17,10 @@ pub struct StageProgress {
     pub rows: u64,
     /// Bytes written so far, compressed.
     pub bytes: u64,
+    /// Rows that scans have read so far. A stage that sorts or aggregates reads all of them before it writes one.
+    pub rows_read: u64,
+    /// Bytes of files that scans have read so far.
+    pub bytes_read: u64,
     /// Units that are complete.
     pub units_done: usize,
     /// All units; none before there is a stage.
@@ -36,6 +41,7 @@ pub(crate) struct StageCounters {
     bytes: AtomicU64,
     units_done: AtomicUsize,
     waits_for: Mutex<Option<String>>,
+    plans: Mutex<Vec<Arc<dyn ExecutionPlan>>>,
     times: Mutex<StageTimes>,
     writing: Arc<WriteTimes>,
 }
@@ -96,6 +102,11 @@ impl StageCounters {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Shows what the scans of a plan read from now on.
+    pub(crate) fn runs(&self, plan: &Arc<dyn ExecutionPlan>) {
+        self.plans.lock().push(Arc::clone(plan));
+    }
+
     pub(crate) fn waits_for(&self, who: Option<String>) {
         *self.waits_for.lock() = who;
     }
@@ -117,7 +128,13 @@ impl StageCounters {
     }
 
     fn read(&self) -> StageProgress {
+        let mut input = Input::default();
+        for plan in self.plans.lock().iter() {
+            input.add(plan);
+        }
         StageProgress {
+            rows_read: input.rows,
+            bytes_read: input.bytes,
             checkpoint: self.checkpoint.clone(),
             rows: self.rows.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
@@ -126,6 +143,27 @@ impl StageCounters {
             elapsed: self.started.elapsed(),
             waits_for: self.waits_for.lock().clone(),
         }
+    }
+}
+
+/// What the scans of plans have read.
+#[derive(Default)]
+struct Input {
+    rows: u64,
+    bytes: u64,
+}
+
+impl Input {
+    fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) {
+        let inputs = plan.children();
+        if inputs.is_empty()
+            && let Some(metrics) = plan.metrics()
+        {
+            let sum = |name: &str| metrics.sum_by_name(name).map_or(0, |sum| sum.as_usize() as u64);
+            self.rows += metrics.output_rows().unwrap_or_default() as u64;
+            self.bytes += sum("bytes_scanned");
+        }
+        inputs.into_iter().for_each(|input| self.add(input));
     }
 }
 
@@ -143,6 +181,7 @@ impl ProgressBoard {
             bytes: AtomicU64::new(0),
             units_done: AtomicUsize::new(0),
             waits_for: Mutex::default(),
+            plans: Mutex::default(),
             times: Mutex::default(),
             writing: Arc::default(),
         });

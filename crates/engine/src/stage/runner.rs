@@ -259,6 +259,7 @@ impl Stage<'_> {
             side_by_side: work.side_by_side,
             part: if work.rest.is_some() { Part::States } else { Part::Whole },
         };
+        counters.runs(&work.plan);
         let receipts = units.run(&batch, done).await?;
         let Some(rest) = &work.rest else { return Ok((receipts, Arc::clone(&work.plan))) };
         let plan = self.finish(rest, &work.plan.schema(), &receipts)?;
@@ -275,6 +276,7 @@ impl Stage<'_> {
             side_by_side: partitions,
             part: Part::Finish,
         };
+        counters.runs(&plan);
         let receipts = units.run(&batch, BTreeMap::new()).await?;
         Ok((receipts, plan))
     }

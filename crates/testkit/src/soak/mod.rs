@@ -53,10 +53,10 @@ pub fn soak(arguments: &Arguments, mut done: impl FnMut(&Tally)) -> Result<Vec<T
     let mut tallies = vec![];
     for known in chosen {
         let tally = match (arguments.seed, arguments.extent) {
-            (Some(seed), _) => run(known, seed..seed + 1, None),
-            (None, Extent::Short) => run(known, 0..known.short, None),
-            (None, Extent::Full) => run(known, 0..known.full, None),
-            (None, Extent::Time(time)) => run(known, 0..u64::MAX, Some(time / share)),
+            (Some(seed), _) => run(known, seed..seed + 1, 0, None),
+            (None, Extent::Short) => run(known, 0..known.short, 0, None),
+            (None, Extent::Full) => run(known, 0..known.full, known.cases, None),
+            (None, Extent::Time(time)) => run(known, 0..u64::MAX, 0, Some(time / share)),
         };
         done(&tally);
         tallies.push(tally);
@@ -64,12 +64,14 @@ pub fn soak(arguments: &Arguments, mut done: impl FnMut(&Tally)) -> Result<Vec<T
     Ok(tallies)
 }
 
-/// Runs batch after batch, until the seeds or the time are at their end, or until a failure.
-fn run(known: &Loop, seeds: Range<u64>, limit: Option<Duration>) -> Tally {
+/// Runs batch after batch, until the seeds are at their end and there are `enough` cases, or the time is over, or until a failure.
+fn run(known: &Loop, seeds: Range<u64>, enough: u64, limit: Option<Duration>) -> Tally {
     let begun = Instant::now();
     let (mut next, mut cases, mut failure) = (seeds.start, 0, None);
-    while next < seeds.end && limit.is_none_or(|limit| begun.elapsed() < limit) {
-        let batch = next..seeds.end.min(next + known.batch);
+    let is_over = |next, cases| next >= seeds.end && cases >= enough;
+    while !is_over(next, cases) && limit.is_none_or(|limit| begun.elapsed() < limit) {
+        let last = if next < seeds.end { seeds.end } else { u64::MAX };
+        let batch = next..last.min(next.saturating_add(known.batch));
         next = batch.end;
         match (known.run)(batch) {
             Ok(count) => cases += count,
