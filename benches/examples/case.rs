@@ -23,13 +23,13 @@ const TABLES: [&str; 3] = ["lineitem", "orders", "customer"];
 struct Arguments {
     mode: Mode,
     /// The tables, as `milepost datagen tpch` makes them.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = ".")]
     data: PathBuf,
     /// The file of the query.
     #[arg(long)]
     sql: PathBuf,
     /// The file or the store that is written or read.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = ".")]
     out: PathBuf,
     /// When `checkpoint` calls its files written.
     #[arg(long, default_value = "none")]

@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     mode: Mode,
     /// The folder of the graph.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = ".")]
     graph: PathBuf,
     /// What the loop computes.
     #[arg(long = "loop", default_value = "pagerank")]
