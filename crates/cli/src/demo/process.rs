@@ -15,7 +15,7 @@ use super::tour::{self, RunOf};
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::job::{end_with_supervisor, ended, pass_on, supervised};
-use crate::run::Interrupts;
+use crate::run::{Interrupts, settle};
 use crate::session_setup::{Setup, enter};
 
 /// The script that the demo runs. Its tables lie in `tpch/`, beside the checkpoints.
@@ -72,7 +72,7 @@ pub(super) async fn play(
     let done = match guarded {
         Ok(outcome) => outcome?,
         Err(interrupted) => {
-            session.settle().await;
+            settle(&session).await;
             return Err(interrupted);
         }
     };

@@ -15,7 +15,7 @@ mod unfilled;
 mod within;
 
 pub(crate) use interrupt::Interrupts;
-pub(crate) use runner::{Flow, Runner};
+pub(crate) use runner::{Flow, Runner, settle};
 pub(crate) use script::{Script, Step};
 pub(crate) use source::Source;
 pub(crate) use within::within;

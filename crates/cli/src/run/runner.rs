@@ -59,6 +59,14 @@ pub(crate) struct Runner {
     pub(crate) stores: Arc<InstrumentedObjectStoreRegistry>,
 }
 
+/// Waits until nothing half-written of statements that ended early is left, but not for ever: what is stuck must not keep the
+/// program alive.
+pub(crate) async fn settle(session: &Session) {
+    if within(PATIENCE, session.settle()).await.is_none() {
+        notices::tell(&[STUCK.to_string()]);
+    }
+}
+
 impl Runner {
     /// Parses a script whole, then runs it up to its end, its first error, or `\q`.
     ///
@@ -91,12 +99,9 @@ impl Runner {
         Ok(Flow::Continue)
     }
 
-    /// Waits until nothing half-written of statements that ended early is left, but not for ever: what is stuck must not keep
-    /// the program alive.
+    /// As [`settle`], of this session.
     pub(crate) async fn settle(&self) {
-        if within(PATIENCE, self.session.settle()).await.is_none() {
-            notices::tell(&[STUCK.to_string()]);
-        }
+        settle(&self.session).await;
     }
 
     /// Runs one statement and prints its rows and notices.

@@ -34,13 +34,7 @@ pub(crate) struct TrueDependencies;
 
 /// Puts the rule before each rule that it guards against.
 pub(crate) fn guard_dependencies(optimizer: &mut Optimizer) {
-    let rules = std::mem::take(&mut optimizer.rules);
-    for rule in rules {
-        if DROP.contains(&rule.name()) {
-            optimizer.rules.push(Arc::new(TrueDependencies));
-        }
-        optimizer.rules.push(rule);
-    }
+    super::put_before(optimizer, &DROP, TrueDependencies);
 }
 
 impl OptimizerRule for TrueDependencies {

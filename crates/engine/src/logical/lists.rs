@@ -6,7 +6,6 @@
 //! and merges what is left itself. See docs/upstream/merged-lists.md.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
@@ -25,13 +24,7 @@ struct TrueLists;
 
 /// Puts the rule before the one that it guards against.
 pub(crate) fn guard_lists(optimizer: &mut Optimizer) {
-    let rules = std::mem::take(&mut optimizer.rules);
-    for rule in rules {
-        if rule.name() == MERGES {
-            optimizer.rules.push(Arc::new(TrueLists));
-        }
-        optimizer.rules.push(rule);
-    }
+    super::put_before(optimizer, &[MERGES], TrueLists);
 }
 
 impl OptimizerRule for TrueLists {

@@ -26,9 +26,26 @@ pub(crate) use monotony::without_false_monotony;
 pub(crate) use redefinitions::keep_redefinitions;
 pub(crate) use walk::any_node;
 
+use std::sync::Arc;
+
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use milepost_store::CheckpointName;
+
+/// Puts a rule of ours before each of DataFusion's that it guards against.
+fn put_before<R>(optimizer: &mut Optimizer, guarded: &[&str], rule: R)
+where
+    R: OptimizerRule + Send + Sync + 'static,
+{
+    let rule: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(rule);
+    for theirs in std::mem::take(&mut optimizer.rules) {
+        if guarded.contains(&theirs.name()) {
+            optimizer.rules.push(Arc::clone(&rule));
+        }
+        optimizer.rules.push(theirs);
+    }
+}
 
 /// Wraps a query's plan into a [`Checkpoint`] leaf, named or not.
 ///

@@ -33,13 +33,7 @@ struct KeepRedefinitions;
 
 /// Puts the rule before each rule that it guards against.
 pub(crate) fn keep_redefinitions(optimizer: &mut Optimizer) {
-    let rules = std::mem::take(&mut optimizer.rules);
-    for rule in rules {
-        if rule.name() == MERGES {
-            optimizer.rules.push(Arc::new(KeepRedefinitions));
-        }
-        optimizer.rules.push(rule);
-    }
+    super::put_before(optimizer, &[MERGES], KeepRedefinitions);
 }
 
 impl OptimizerRule for KeepRedefinitions {

@@ -7,70 +7,25 @@
 //! equal in the first (docs/upstream/joined-orders.md). A projection claims that what now stands in the place of a key is one
 //! (docs/upstream/projected-keys.md).
 
-use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Constraint, Constraints, JoinType, Result, Statistics, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Constraint, JoinType, Result};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::filter_pushdown::{
-    ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
-};
 use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PiecewiseMergeJoinExec, SortMergeJoinExec,
     SymmetricHashJoinExec,
 };
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-/// What is still known of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    Nothing,
-    /// Which partition each is in.
-    Partitions,
-    /// All but which columns are unique.
-    AllButKeys,
-}
-
-/// Hands rows on, and little or nothing of what is known of them.
-#[derive(Debug)]
-pub(crate) struct AnyOrderExec {
-    input: Arc<dyn ExecutionPlan>,
-    shown: Shown,
-    properties: Arc<PlanProperties>,
-}
-
-impl AnyOrderExec {
-    pub(super) fn new(input: Arc<dyn ExecutionPlan>, shown: Shown) -> Self {
-        let partitioning = input.output_partitioning();
-        let partitioning = match shown {
-            Shown::Nothing => Partitioning::UnknownPartitioning(partitioning.partition_count()),
-            Shown::Partitions | Shown::AllButKeys => partitioning.clone(),
-        };
-        let known = match shown {
-            Shown::Nothing | Shown::Partitions => EquivalenceProperties::new(input.schema()),
-            Shown::AllButKeys => {
-                input.equivalence_properties().clone().with_constraints(Constraints::default())
-            }
-        };
-        let properties =
-            PlanProperties::new(known, partitioning, input.pipeline_behavior(), input.boundedness());
-        let properties = properties.with_scheduling_type(input.properties().scheduling_type);
-        Self { input, shown, properties: Arc::new(properties) }
-    }
-}
+use super::hiding::{HidingExec, Shown};
 
 /// The plan with such nodes wherever something false would be claimed.
 pub(super) fn without_false_claims(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -89,7 +44,7 @@ pub(super) fn without_false_claims(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<d
         let mut changed = hide.iter().any(Option::is_some);
         let mut node = if changed {
             let inputs = inputs.into_iter().zip(hide).map(|(input, hide)| match hide {
-                Some(shown) => Arc::new(AnyOrderExec::new(Arc::clone(input), shown)) as _,
+                Some(shown) => Arc::new(HidingExec::new(Arc::clone(input), shown)) as _,
                 None => Arc::clone(input),
             });
             let inputs = inputs.collect();
@@ -99,10 +54,10 @@ pub(super) fn without_false_claims(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<d
             node
         };
         if node.downcast_ref::<AggregateExec>().is_some_and(|it| it.group_expr().has_grouping_set()) {
-            node = Arc::new(AnyOrderExec::new(node, Shown::Nothing));
+            node = Arc::new(HidingExec::new(node, Shown::Nothing));
             changed = true;
         } else if node.is::<SortMergeJoinExec>() {
-            node = Arc::new(AnyOrderExec::new(node, Shown::Partitions));
+            node = Arc::new(HidingExec::new(node, Shown::Partitions));
             changed = true;
         }
         Ok(if changed { Transformed::yes(node) } else { Transformed::no(node) })
@@ -187,96 +142,4 @@ fn join_type(node: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
     let piecewise = || node.downcast_ref::<PiecewiseMergeJoinExec>().map(PiecewiseMergeJoinExec::join_type);
     let cross = || node.is::<CrossJoinExec>().then_some(JoinType::Inner);
     hash.or_else(merge).or_else(nested).or_else(endless).or_else(piecewise).or_else(cross)
-}
-
-impl DisplayAs for AnyOrderExec {
-    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.shown {
-            Shown::Nothing => write!(out, "AnyOrderExec"),
-            Shown::Partitions => write!(out, "AnyOrderExec: in their partitions"),
-            Shown::AllButKeys => write!(out, "AnyOrderExec: without keys"),
-        }
-    }
-}
-
-impl ExecutionPlan for AnyOrderExec {
-    fn name(&self) -> &str {
-        "AnyOrderExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![self.shown == Shown::AllButKeys]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Ok([input]) = <[_; 1]>::try_from(children) else {
-            return internal_err!("AnyOrderExec has one input");
-        };
-        Ok(Arc::new(Self::new(input, self.shown)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
-
-    fn gather_filters_for_pushdown(
-        &self,
-        _: FilterPushdownPhase,
-        filters: Vec<Arc<dyn PhysicalExpr>>,
-        _: &ConfigOptions,
-    ) -> Result<FilterDescription> {
-        FilterDescription::from_children(filters, &self.children())
-    }
-
-    fn handle_child_pushdown_result(
-        &self,
-        _: FilterPushdownPhase,
-        below: ChildPushdownResult,
-        _: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        Ok(FilterPushdownPropagation::if_all(below))
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        _: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        let Some(input) = inputs.first() else { return internal_err!("AnyOrderExec has one input") };
-        Ok(Arc::clone(input))
-    }
 }

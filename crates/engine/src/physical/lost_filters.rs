@@ -7,27 +7,22 @@
 //! such node.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, Result, Statistics, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{JoinType, Result};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::execution_plan::{
-    ChildrenPropertiesMode, ReplaceChildrenOptions, replace_children_if_necessary,
-};
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::union::UnionExec;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
+use super::hiding::{HidingExec, Shown};
 use super::{Rule, any};
 
 /// The rules of DataFusion that send filters down, before and after exchanges are added.
@@ -50,7 +45,7 @@ impl PhysicalOptimizerRule for Sent {
         }
         let guarded = plan.transform_up(|node| {
             Ok(if mistakes_filters(&node) {
-                Transformed::yes(Arc::new(NoFiltersExec { input: node }) as _)
+                Transformed::yes(Arc::new(HidingExec::new(node, Shown::AllWithoutFilters)) as _)
             } else {
                 Transformed::no(node)
             })
@@ -68,7 +63,11 @@ impl PhysicalOptimizerRule for Sent {
 }
 
 fn without_guards(node: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let node = node.downcast_ref::<NoFiltersExec>().map(|guard| Arc::clone(&guard.input)).unwrap_or(node);
+    let guarded = node
+        .downcast_ref::<HidingExec>()
+        .filter(|guard| *guard.shown() == Shown::AllWithoutFilters)
+        .map(|guard| Arc::clone(guard.input()));
+    let node = guarded.unwrap_or(node);
     let inputs = node.children().into_iter().map(|input| without_guards(Arc::clone(input)));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     replace_children_if_necessary(node, inputs)
@@ -134,76 +133,4 @@ fn mistakes_keys(node: &Arc<dyn ExecutionPlan>) -> bool {
         let found = other.column_with_name(own.name()).map(|(place, _)| place);
         found.is_some() && found != paired.downcast_ref::<Column>().map(Column::index)
     })
-}
-
-/// Hands rows on, and lets no filter through. No plan that is run has it.
-#[derive(Debug)]
-struct NoFiltersExec {
-    input: Arc<dyn ExecutionPlan>,
-}
-
-impl DisplayAs for NoFiltersExec {
-    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "NoFiltersExec")
-    }
-}
-
-impl ExecutionPlan for NoFiltersExec {
-    fn name(&self) -> &str {
-        "NoFiltersExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Ok([input]) = <[_; 1]>::try_from(children) else {
-            return internal_err!("NoFiltersExec has one input");
-        };
-        Ok(Arc::new(Self { input }))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        _: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        let Some(input) = inputs.first() else { return internal_err!("NoFiltersExec has one input") };
-        Ok(Arc::clone(input))
-    }
 }

@@ -5,48 +5,17 @@
 //! docs/upstream/merged-orders.md. Where a merge would claim too much, this node above it claims its own order, and what is
 //! sorted is decided once more.
 
-use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, PhysicalExpr,
-};
+use datafusion::common::Result;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements,
-    Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-use super::any_order::{AnyOrderExec, Shown};
-
-/// Hands on the rows of one partition, which are in one order.
-#[derive(Debug)]
-pub(crate) struct MergedOrderExec {
-    input: Arc<dyn ExecutionPlan>,
-    order: LexOrdering,
-    properties: Arc<PlanProperties>,
-}
-
-impl MergedOrderExec {
-    fn new(input: Arc<dyn ExecutionPlan>, order: LexOrdering) -> Self {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new_with_orderings(input.schema(), [order.clone()]),
-            Partitioning::UnknownPartitioning(1),
-            input.pipeline_behavior(),
-            input.boundedness(),
-        );
-        let properties = properties.with_scheduling_type(input.properties().scheduling_type);
-        Self { input, order, properties: Arc::new(properties) }
-    }
-}
+use super::hiding::{HidingExec, Shown};
 
 /// The plan with such a node above each merge that claims too much, and its limits above sorts again where they have lost their
 /// order by that; `None` if none does.
@@ -68,11 +37,12 @@ struct MergesIn {
 impl MergesIn {
     fn corrected(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         // From the top: a merge below such a node is known already.
-        if let Some(known) = plan.downcast_ref::<MergedOrderExec>()
-            && known.input.is::<SortPreservingMergeExec>()
+        if let Some(known) = plan.downcast_ref::<HidingExec>()
+            && matches!(known.shown(), Shown::Order(_))
+            && known.input().is::<SortPreservingMergeExec>()
         {
-            let inputs = known.input.children().into_iter().cloned().map(|input| self.corrected(input));
-            let merge = with_inputs(Arc::clone(&known.input), inputs.collect::<Result<_>>()?)?;
+            let inputs = known.input().children().into_iter().cloned().map(|input| self.corrected(input));
+            let merge = with_inputs(Arc::clone(known.input()), inputs.collect::<Result<_>>()?)?;
             return with_inputs(plan, vec![merge]);
         }
         let inputs = plan.children().into_iter().cloned().map(|input| self.corrected(input));
@@ -84,11 +54,11 @@ impl MergesIn {
         self.found.set(true);
         if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
             let order = merge.expr().clone();
-            return Ok(Arc::new(MergedOrderExec::new(plan, order)));
+            return Ok(Arc::new(HidingExec::new(plan, Shown::Order(order))));
         }
         let Some(exchange) = plan.downcast_ref::<RepartitionExec>() else { return Ok(plan) };
         // Its input shows no order, or the exchange would be made to keep it once more.
-        let input = Arc::new(AnyOrderExec::new(Arc::clone(exchange.input()), Shown::Nothing));
+        let input = Arc::new(HidingExec::new(Arc::clone(exchange.input()), Shown::Nothing));
         Ok(Arc::new(RepartitionExec::try_new(input, exchange.partitioning().clone())?))
     }
 }
@@ -147,78 +117,4 @@ fn sorted_for_limit(limit: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPl
     let sort = SortExec::new(order.clone(), Arc::clone(input));
     let sort = sort.with_fetch(fetch).with_preserve_partitioning(apart);
     with_inputs(Arc::clone(&limit), vec![Arc::new(sort)])
-}
-
-impl DisplayAs for MergedOrderExec {
-    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "MergedOrderExec: [{}]", self.order)
-    }
-}
-
-impl ExecutionPlan for MergedOrderExec {
-    fn name(&self) -> &str {
-        "MergedOrderExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
-    }
-
-    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![Some(OrderingRequirements::from(self.order.clone()))]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Ok([input]) = <[_; 1]>::try_from(children) else {
-            return internal_err!("MergedOrderExec has one input");
-        };
-        Ok(Arc::new(Self::new(input, self.order.clone())))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        _: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        let Some(input) = inputs.first() else { return internal_err!("MergedOrderExec has one input") };
-        Ok(Arc::clone(input))
-    }
 }

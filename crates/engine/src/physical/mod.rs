@@ -4,6 +4,7 @@
 mod any_order;
 mod counted_already;
 mod dictionary_joins;
+mod hiding;
 mod kept_limits;
 mod least_and_greatest;
 mod lost_filters;
@@ -27,8 +28,7 @@ use self::lost_filters::{SEND, Sent};
 use self::merged_order::with_merged_orders;
 use self::true_scans::with_true_scans;
 
-pub(crate) use self::any_order::AnyOrderExec;
-pub(crate) use self::merged_order::MergedOrderExec;
+pub(crate) use self::hiding::{HidingExec, Shown};
 
 /// A rule of DataFusion's.
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;

@@ -28,7 +28,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
-use crate::physical::{AnyOrderExec, MergedOrderExec};
+use crate::physical::{HidingExec, Shown};
 
 pub(super) type Plan = Arc<dyn ExecutionPlan>;
 
@@ -91,7 +91,7 @@ fn driving_child(plan: &Plan) -> Option<usize> {
         || plan.is::<ProjectionExec>()
         || plan.is::<UnnestExec>()
         || plan.is::<CooperativeExec>()
-        || plan.is::<AnyOrderExec>()
+        || plan.downcast_ref::<HidingExec>().is_some_and(|hiding| !matches!(hiding.shown(), Shown::Order(_)))
     {
         return Some(0);
     }
@@ -121,8 +121,7 @@ fn reproducible(plan: &Plan) -> Result<(), Reason> {
         || plan.is::<SortPreservingMergeExec>()
         || plan.is::<UnionExec>()
         || plan.is::<EmptyExec>()
-        || plan.is::<AnyOrderExec>()
-        || plan.is::<MergedOrderExec>()
+        || plan.is::<HidingExec>()
         || plan.is::<HashJoinExec>();
     if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
         let source = scan.data_source();
