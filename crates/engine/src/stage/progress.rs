@@ -104,7 +104,11 @@ impl StageCounters {
 
     /// Shows what the scans of a plan read from now on.
     pub(crate) fn runs(&self, plan: &Arc<dyn ExecutionPlan>) {
-        self.plans.lock().push(Arc::clone(plan));
+        let mut plans = self.plans.lock();
+        // A stage that is tried again has run it before.
+        if !plans.iter().any(|known| Arc::ptr_eq(known, plan)) {
+            plans.push(Arc::clone(plan));
+        }
     }
 
     pub(crate) fn waits_for(&self, who: Option<String>) {

@@ -20,6 +20,9 @@ use crate::context::STORE_SCHEME;
 /// What sources of Parquet files call their format, ours and DataFusion's.
 const PARQUET: &str = "parquet";
 
+/// How many numbers of units are tried.
+const TRIED: u64 = 16;
+
 /// How many footers are read side by side.
 const FOOTERS: usize = 32;
 
@@ -39,9 +42,9 @@ pub(super) struct Slices {
 }
 
 impl Slices {
-    /// Cuts what `scan` reads into pieces of about `unit_bytes`, in a multiple of as many as the scan has partitions. There are
-    /// fewer where the files have fewer row groups: the rows of one are never dealt out, so that a cut within it would leave a unit
-    /// without rows.
+    /// Cuts what `scan` reads into pieces of at most about `unit_bytes`, in a multiple of as many as the scan has partitions, and as
+    /// even as row groups allow. There are fewer where the files have fewer row groups: the rows of one are never dealt out, so
+    /// that a cut within it would leave a unit without rows.
     ///
     /// Only Parquet files are cut anew: where a row begins in a text file is found by looking for a line's end, so text
     /// files keep the pieces that DataFusion gave them.
@@ -151,6 +154,7 @@ struct Sequence {
     files: Vec<PartitionedFile>,
     bytes: u64,
     units: u64,
+    side_by_side: u64,
 }
 
 /// Bytes of a file that are not cut any further.
@@ -170,7 +174,7 @@ impl Sequence {
         let units = bytes.div_ceil(unit_bytes.max(1)).max(at_least);
         // As many units run side by side as there were partitions, and none should wait for a last one alone.
         let units = units.div_ceil(at_least).saturating_mul(at_least);
-        Self { files, bytes, units }
+        Self { files, bytes, units, side_by_side: at_least }
     }
 
     /// The files, and where each begins. Those without a byte have nothing to read.
@@ -183,9 +187,9 @@ impl Sequence {
         })
     }
 
-    /// Where a cut would be if any byte could be the first of a unit.
-    fn even(&self, cut: u128) -> u64 {
-        let at = u128::from(self.bytes) * cut / u128::from(self.units);
+    /// Where one of the cuts into `units` would be if any byte could be the first of a unit.
+    fn even(&self, cut: u128, units: u64) -> u64 {
+        let at = u128::from(self.bytes) * cut / u128::from(units);
         u64::try_from(at).unwrap_or(self.bytes)
     }
 
@@ -194,7 +198,7 @@ impl Sequence {
         let units = u128::from(self.units);
         let first = ((u128::from(start) + 1) * units).div_ceil(u128::from(self.bytes.max(1)));
         let size = file.effective_size();
-        (first..units).map(move |cut| self.even(cut) - start).take_while(move |at| *at < size)
+        (first..units).map(move |cut| self.even(cut, self.units) - start).take_while(move |at| *at < size)
     }
 
     /// The files that an even cut falls into.
@@ -232,8 +236,8 @@ impl Sequence {
         let with_rows = parts.iter().enumerate().filter(|(_, (_, part))| part.rows).skip(1);
         let (indexes, places): (Vec<usize>, Vec<u64>) =
             with_rows.map(|(index, (place, _))| (index, *place)).unzip();
-        let mut begins =
-            self.nearest(&places).into_iter().filter_map(|chosen| indexes.get(chosen)).peekable();
+        let chosen = self.nearest(&places, self.even_units(&places));
+        let mut begins = chosen.into_iter().filter_map(|chosen| indexes.get(chosen)).peekable();
         let mut groups: Vec<Vec<Part<'_>>> = vec![vec![]];
         for (index, (_, part)) in parts.iter().enumerate() {
             if begins.next_if_eq(&&index).is_some() {
@@ -249,9 +253,34 @@ impl Sequence {
         groups.into_iter().map(group).collect()
     }
 
+    /// How many units to cut into: more than asked for where that makes them more even. Six row groups in four units would be one,
+    /// two, one and two: whoever writes or reads them side by side waits for the last one.
+    fn even_units(&self, places: &[u64]) -> u64 {
+        let more = (0..TRIED).map(|more| self.units.saturating_add(self.side_by_side.saturating_mul(more)));
+        let tried = more
+            .take_while(|units| *units / 2 <= self.units)
+            .map(|units| (units, self.longest(places, units)));
+        let tried: Vec<(u64, u64)> = tried.collect();
+        let best = tried.iter().map(|(_, longest)| *longest).min().unwrap_or_default();
+        let good_enough = best.saturating_add(best / 20);
+        tried.iter().find(|(_, longest)| *longest <= good_enough).map_or(self.units, |(units, _)| *units)
+    }
+
+    /// The bytes that one of those side by side has to do if all of them do units as large as the largest.
+    fn longest(&self, places: &[u64], units: u64) -> u64 {
+        let chosen = self.nearest(places, units);
+        let ends = chosen.iter().filter_map(|index| places.get(*index)).copied().chain([self.bytes]);
+        let (mut begin, mut largest) = (0, 0);
+        for end in ends {
+            largest = largest.max(end - begin);
+            begin = end;
+        }
+        (chosen.len() as u64 + 1).div_ceil(self.side_by_side).saturating_mul(largest)
+    }
+
     /// Which of the places, which ascend, are nearest to the even cuts. No two cuts share one, and each has one where there are enough.
-    fn nearest(&self, places: &[u64]) -> Vec<usize> {
-        let wanted = usize::try_from(self.units - 1).unwrap_or(usize::MAX);
+    fn nearest(&self, places: &[u64], units: u64) -> Vec<usize> {
+        let wanted = usize::try_from(units - 1).unwrap_or(usize::MAX);
         if wanted >= places.len() {
             return (0..places.len()).collect();
         }
@@ -259,7 +288,7 @@ impl Sequence {
         let nearest = (1..=wanted).map(|cut| {
             // The cuts that come after this one need places, too.
             let last = places.len() - 1 - (wanted - cut);
-            let even = self.even(cut as u128);
+            let even = self.even(cut as u128, units);
             let after = places.partition_point(|place| *place < even);
             let distance = |index: usize| places.get(index).map_or(u64::MAX, |place| place.abs_diff(even));
             let before = after.saturating_sub(1);
@@ -481,12 +510,25 @@ mod tests {
     fn even_row_groups_make_even_units() {
         let row_groups: Vec<u64> = (0..24).map(|group| 4 + group * 100).collect();
         let row_groups = starts(&[("a", Some(&row_groups))]);
-        let groups = sequence(&[("a", 2_450)], 300, 3).cut(&row_groups);
-        assert_eq!(groups.len(), 9);
-        for group in &groups {
-            let bytes: u64 = group.iter().map(PartitionedFile::effective_size).sum();
-            assert!((200..=354).contains(&bytes), "{:?}", shown(&groups));
+        for (unit_bytes, side_by_side, units, row_groups_each) in [
+            (300, 3, 12, 2),
+            (900, 3, 3, 8),
+            (1000, 4, 4, 6),
+            (700, 2, 4, 6),
+            (430, 2, 6, 4),
+            (130, 2, 24, 1),
+        ] {
+            let groups = sequence(&[("a", 2_404)], unit_bytes, side_by_side).cut(&row_groups);
+            assert_eq!(groups.len(), units, "{unit_bytes} {side_by_side}");
+            for group in &groups {
+                let bytes: u64 = group.iter().map(PartitionedFile::effective_size).sum();
+                assert!(bytes.abs_diff(row_groups_each * 100) <= 4, "{:?}", shown(&groups));
+            }
         }
+        // 49 row groups in 4 units are even enough.
+        let many: Vec<u64> = (0..49).map(|group| 4 + group * 100).collect();
+        let groups = sequence(&[("a", 4_904)], 1_300, 2).cut(&starts(&[("a", Some(&many))]));
+        assert_eq!(groups.len(), 4);
     }
 
     /// A file whose footer cannot be read is cut evenly; the scan of it says what is wrong.
