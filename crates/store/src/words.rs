@@ -74,6 +74,13 @@ pub(crate) fn words_of(column: &dyn Array, taker: &mut impl Words) -> bool {
             taker.take(nulls(array), (0..array.len()).map(|i| bytes_words(array.value(i).as_ref())))
         }};
     }
+    macro_rules! views {
+        ($array:expr) => {{
+            let array = $array;
+            let words = |(i, view): (usize, &u128)| view_words(*view, || array.value(i).as_ref());
+            taker.take(nulls(array), array.views().iter().enumerate().map(words))
+        }};
+    }
     match column.data_type() {
         DataType::Null => {
             let none = NullBuffer::new_null(column.len());
@@ -122,10 +129,10 @@ pub(crate) fn words_of(column: &dyn Array, taker: &mut impl Words) -> bool {
         }
         DataType::Utf8 => text!(column.as_string::<i32>()),
         DataType::LargeUtf8 => text!(column.as_string::<i64>()),
-        DataType::Utf8View => text!(column.as_string_view()),
+        DataType::Utf8View => views!(column.as_string_view()),
         DataType::Binary => text!(column.as_binary::<i32>()),
         DataType::LargeBinary => text!(column.as_binary::<i64>()),
-        DataType::BinaryView => text!(column.as_binary_view()),
+        DataType::BinaryView => views!(column.as_binary_view()),
         _ => return false,
     }
     true
@@ -155,12 +162,75 @@ fn quarters(number: i256) -> [u64; 4] {
     [a, b, c, d]
 }
 
+/// The words of a value that a view stands for. A short one is all in its view, in the very places where its words have it.
+fn view_words<'a>(view: u128, bytes: impl FnOnce() -> &'a [u8]) -> [u64; 2] {
+    if view as u32 <= SHORT as u32 { halves(view) } else { halves(xxh3_128(bytes())) }
+}
+
 fn bytes_words(bytes: &[u8]) -> [u64; 2] {
     if bytes.len() > SHORT {
         return halves(xxh3_128(bytes));
     }
-    let mut padded = [0; 16];
-    padded[0] = bytes.len() as u8;
-    padded[4..4 + bytes.len()].copy_from_slice(bytes);
-    halves(u128::from_le_bytes(padded))
+    halves(short(bytes) << 32 | bytes.len() as u128)
+}
+
+/// Up to [`SHORT`] bytes as a number, the first one lowest. They are read from both ends, in registers: copying so few of them to
+/// where a number is read again takes several times as long.
+fn short(bytes: &[u8]) -> u128 {
+    let from_last = |last: u64, size: usize| u128::from(last) << (8 * (bytes.len() - size));
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u64::from_le_bytes(*first)) | from_last(u64::from_le_bytes(*last), 8)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u32::from_le_bytes(*first)) | from_last(u32::from_le_bytes(*last).into(), 4)
+    } else {
+        bytes.iter().rev().fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, BinaryArray, BinaryViewArray, LargeBinaryArray};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Taken(Vec<Vec<u64>>);
+
+    impl Words for Taken {
+        fn take<const N: usize>(&mut self, _: Option<&NullBuffer>, values: impl Iterator<Item = [u64; N]>) {
+            self.0.extend(values.map(|words| words.to_vec()));
+        }
+    }
+
+    /// By the table above, byte for byte, however the array holds them.
+    #[test]
+    fn bytes_have_the_same_words_in_every_array() {
+        let pool: Vec<u8> = (0..40).map(|i| (i * 37 + 201) as u8).collect();
+        let values: Vec<&[u8]> = (0..=pool.len()).map(|length| &pool[..length]).collect();
+        let expected: Vec<Vec<u64>> = values
+            .iter()
+            .map(|value| {
+                if value.len() > 12 {
+                    let hash = xxh3_128(value);
+                    return vec![hash as u64, (hash >> 64) as u64];
+                }
+                let mut bytes = vec![value.len() as u8, 0, 0, 0];
+                bytes.extend_from_slice(value);
+                bytes.resize(16, 0);
+                bytes.chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect()
+            })
+            .collect();
+        let arrays: [ArrayRef; 3] = [
+            Arc::new(BinaryArray::from(values.clone())),
+            Arc::new(LargeBinaryArray::from(values.clone())),
+            Arc::new(BinaryViewArray::from(values.clone())),
+        ];
+        for array in arrays {
+            let mut taken = Taken::default();
+            assert!(words_of(array.as_ref(), &mut taken));
+            assert_eq!(taken.0, expected, "{:?}", array.data_type());
+        }
+    }
 }

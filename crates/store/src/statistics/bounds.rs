@@ -72,21 +72,22 @@ pub(super) fn bounds_of(array: &dyn Array) -> Option<Bounds> {
 /// Where a smallest and a largest value stand. Arrow's kernels compare whole values; here the first four bytes, which every
 /// view holds, decide almost always.
 fn extremes<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> Option<(usize, usize)> {
-    let valid = |row: &usize| array.is_valid(*row);
-    let first = (0..array.len()).find(valid)?;
+    let views = array.views();
     let bytes = |row: usize| -> &[u8] { array.value(row).as_ref() };
-    let start = array.views().get(first).map(prefix)?;
+    // Equal views are equal values: a text that is written once stands in many rows.
+    let less = |row: usize, other: usize| views.get(row) != views.get(other) && bytes(row) < bytes(other);
+    let first = (0..array.len()).find(|row| array.is_valid(*row))?;
+    let start = views.get(first).map(prefix)?;
     let (mut min, mut max) = ((start, first), (start, first));
-    for (row, view) in array.views().iter().enumerate().skip(first + 1) {
+    for (row, view) in views.iter().enumerate().skip(first + 1) {
         let prefix = prefix(view);
-        if (min.0 < prefix && prefix < max.0) || !valid(&row) {
+        if (min.0 < prefix && prefix < max.0) || array.is_null(row) {
             continue;
         }
-        let same = |other: usize| is_inline(*view) && array.views().get(other) == Some(view);
-        if prefix < min.0 || (prefix == min.0 && !same(min.1) && bytes(row) < bytes(min.1)) {
+        if prefix < min.0 || (prefix == min.0 && less(row, min.1)) {
             min = (prefix, row);
         }
-        if prefix > max.0 || (prefix == max.0 && !same(max.1) && bytes(row) > bytes(max.1)) {
+        if prefix > max.0 || (prefix == max.0 && less(max.1, row)) {
             max = (prefix, row);
         }
     }
@@ -96,11 +97,6 @@ fn extremes<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> Option
 /// The first four bytes of a value as a number that orders like them. Shorter values are padded with zeros.
 const fn prefix(view: &u128) -> u32 {
     ((*view >> 32) as u32).swap_bytes()
-}
-
-/// Whether all of a value is in its view.
-const fn is_inline(view: u128) -> bool {
-    view as u32 <= 12
 }
 
 #[cfg(test)]
