@@ -5,7 +5,7 @@
 //! | of integers, dates, times or decimals, whose differences take little more room than the places in a dictionary | as packed differences, and under `fast` not compressed again unless values repeat: finding the places costs more than all other work on the value |
 //! | the same, with many values | likewise: a dictionary of them grows large, is given up, and has cost its time by then |
 //! | of text or bytes, with many values | as it is; without statistics, which would hold long texts that nobody compares with |
-//! | of text or bytes, with few values in no order | with a dictionary, without statistics: each row group has all values |
+//! | of text or bytes, with few values in no order, or all of them everywhere | with a dictionary, without statistics: each row group has all values |
 //! | of decimals of more than 18 digits, or of bytes of one length, with many values | likewise |
 //! | of floats, with many values | as it is, or byte by byte (the first bytes of all values, then the second ones) where that leaves more to compress |
 //! | of floats | without statistics: those of Parquet leave NaN out, which DataFusion compares as the greatest, so that rows would be passed over |
@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal32Type, Decimal64Type, Decimal128Type};
-use arrow::row::{RowConverter, SortField};
+use arrow::row::{Row, RowConverter, SortField};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -26,6 +26,9 @@ const SAMPLE: usize = 4_096;
 
 /// Fewer rows tell nothing.
 const LEAST: usize = 1_024;
+
+/// A column each of whose parts of a sample, so many, has all of its values has them everywhere.
+const PARTS: usize = 8;
 
 /// A column whose second half of the sample adds fewer new values than this part of those of its first half has few values.
 const GROWTH: f64 = 0.5;
@@ -77,7 +80,7 @@ pub(super) fn choose(
         let Some(seen) = Sample::of(&sample) else { continue };
         if !seen.has_many_values() && !packs_well(kind, &sample, &seen) {
             // Each row group has all of its values, so that bounds would rule nothing out.
-            if kind == Kind::Bytes && !seen.repeats() {
+            if kind == Kind::Bytes && (seen.everywhere || !seen.repeats()) {
                 builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
             }
             continue;
@@ -155,6 +158,8 @@ struct Sample {
     in_half: usize,
     /// How often a value differs from the one before.
     runs: usize,
+    /// Whether there are several values, and each part of the sample has all of them.
+    everywhere: bool,
 }
 
 impl Sample {
@@ -167,19 +172,17 @@ impl Sample {
         let field = SortField::new(column.data_type().clone());
         let converter = RowConverter::new(vec![field]).ok()?;
         let encoded = converter.convert_columns(std::slice::from_ref(column)).ok()?;
-        let mut seen = HashSet::with_capacity(rows);
-        let mut found = Self { rows, distinct: 0, in_half: 0, runs: 0 };
-        let mut before = None;
-        for (at, row) in encoded.iter().enumerate() {
-            if at == rows / 2 {
-                found.in_half = seen.len();
-            }
-            found.runs += usize::from(before != Some(row));
-            before = Some(row);
-            seen.insert(row);
-        }
-        found.distinct = seen.len();
-        Some(found)
+        let values: Vec<Row<'_>> = encoded.iter().collect();
+        let distinct = different(&values);
+        let changes = values.windows(2).filter(|pair| pair.first() != pair.last()).count();
+        Some(Self {
+            rows,
+            distinct,
+            in_half: different(values.get(..rows / 2).unwrap_or_default()),
+            runs: changes + 1,
+            everywhere: distinct > 1
+                && values.chunks_exact(rows / PARTS).all(|part| different(part) == distinct),
+        })
     }
 
     /// Whether the values go on to be new ones. Keys that come in runs count by their runs: what matters is that a dictionary
@@ -202,6 +205,10 @@ impl Sample {
         let packed = f64::from(self.distinct.next_power_of_two().trailing_zeros().max(1));
         packed.min(RUN * self.runs as f64 / self.rows as f64)
     }
+}
+
+fn different(values: &[Row<'_>]) -> usize {
+    values.iter().collect::<HashSet<_>>().len()
 }
 
 fn packs_well(kind: Kind, column: &ArrayRef, seen: &Sample) -> bool {
@@ -324,6 +331,20 @@ mod tests {
         assert_eq!(chosen(Arc::new(ratios)), split, "one exponent");
         let whole: Float64Array = (0..4_096).map(f64::from).collect();
         assert_eq!(chosen(Arc::new(whole)), split, "their last bytes are zero");
+    }
+
+    #[test]
+    fn texts_have_statistics_where_these_can_rule_rows_out() {
+        let texts = |value: fn(usize) -> usize| {
+            let texts: StringArray = (0..8_192).map(|row| Some(format!("text {}", value(row)))).collect();
+            chosen(Arc::new(texts))
+        };
+        let (with, without) = ((true, None, EnabledStatistics::Page), (true, None, EnabledStatistics::None));
+        assert_eq!(texts(|row| row / 3 % 2), without, "two, in short runs");
+        assert_eq!(texts(|row| row * 7_919 % 50), without, "fifty, in no order");
+        assert_eq!(texts(|row| row / 300), with, "in order");
+        assert_eq!(texts(|row| usize::from(row > 3_900)), with, "the first of two, then the other");
+        assert_eq!(texts(|_| 1), with, "one, of which others may come later");
     }
 
     #[test]

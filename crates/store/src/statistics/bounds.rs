@@ -73,25 +73,36 @@ pub(super) fn bounds_of(array: &dyn Array) -> Option<Bounds> {
 /// view holds, decide almost always.
 fn extremes<T: ByteViewType + ?Sized>(array: &GenericByteViewArray<T>) -> Option<(usize, usize)> {
     let views = array.views();
+    let widest = |(low, high): (u32, u32), prefix: u32| (low.min(prefix), high.max(prefix));
+    let prefixes = views.iter().map(prefix);
+    let none = (u32::MAX, 0);
+    let (low, high) = match array.nulls() {
+        None => prefixes.fold(none, widest),
+        Some(nulls) => {
+            prefixes.zip(nulls).filter(|(_, valid)| *valid).map(|(prefix, _)| prefix).fold(none, widest)
+        }
+    };
+    let first = |wanted: u32| {
+        let mut rows = views.iter().enumerate();
+        rows.find(|(row, view)| prefix(view) == wanted && array.is_valid(*row))
+            .map(|(row, view)| (row, *view))
+    };
+    let (mut min, mut max) = (first(low)?, first(high)?);
     let bytes = |row: usize| -> &[u8] { array.value(row).as_ref() };
-    // Equal views are equal values: a text that is written once stands in many rows.
-    let less = |row: usize, other: usize| views.get(row) != views.get(other) && bytes(row) < bytes(other);
-    let first = (0..array.len()).find(|row| array.is_valid(*row))?;
-    let start = views.get(first).map(prefix)?;
-    let (mut min, mut max) = ((start, first), (start, first));
-    for (row, view) in views.iter().enumerate().skip(first + 1) {
+    for (row, view) in views.iter().enumerate() {
         let prefix = prefix(view);
-        if (min.0 < prefix && prefix < max.0) || array.is_null(row) {
+        // Equal views are equal values, and a text that is written once stands in many rows. Few get past this one branch.
+        if !((prefix == low) & (*view != min.1) | (prefix == high) & (*view != max.1)) || array.is_null(row) {
             continue;
         }
-        if prefix < min.0 || (prefix == min.0 && less(row, min.1)) {
-            min = (prefix, row);
+        if prefix == low && bytes(row) < bytes(min.0) {
+            min = (row, *view);
         }
-        if prefix > max.0 || (prefix == max.0 && less(max.1, row)) {
-            max = (prefix, row);
+        if prefix == high && bytes(row) > bytes(max.0) {
+            max = (row, *view);
         }
     }
-    Some((min.1, max.1))
+    Some((min.0, max.0))
 }
 
 /// The first four bytes of a value as a number that orders like them. Shorter values are padded with zeros.
