@@ -52,20 +52,51 @@ pub(crate) fn seal<T: Serialize>(
 /// Reads what [`seal`] wrote.
 ///
 /// # Errors
-/// [`Error::Damaged`] if the bytes are not those that were written, [`Error::NewerFormat`] or
-/// [`Error::UnknownFeature`] if a newer program wrote them, [`Error::ForeignObject`] if they are sealed but
-/// are another kind of document.
+/// As [`Sealed::open`].
 pub(crate) fn unseal<T: DeserializeOwned>(
     object: impl std::fmt::Display,
     bytes: &[u8],
 ) -> Result<(T, Checksum), Error> {
-    let seal = check_seal(bytes);
-    // A newer format may be sealed otherwise, so what it says about itself goes first.
-    check_header(&object, bytes)?;
-    let checksum = seal.map_err(|(expected, found)| Error::damaged(&object, expected, found))?;
-    let value = serde_json::from_slice(bytes)
-        .map_err(|error| Error::ForeignObject { object: object.to_string(), detail: error.to_string() })?;
-    Ok((value, checksum))
+    Sealed::check(bytes).open(object)
+}
+
+/// A document whose checksum was looked at, and nothing else yet.
+pub(crate) struct Sealed<'b> {
+    bytes: &'b [u8],
+    /// What was expected and what was found instead, where they differ.
+    seal: Result<Checksum, (String, String)>,
+}
+
+impl<'b> Sealed<'b> {
+    /// Checks every byte of it.
+    pub(crate) fn check(bytes: &'b [u8]) -> Self {
+        Self { bytes, seal: check_seal(bytes) }
+    }
+
+    /// The checksum, if it is that of the bytes.
+    pub(crate) fn checksum(&self) -> Option<Checksum> {
+        self.seal.as_ref().ok().copied()
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the bytes are not those that were written, [`Error::NewerFormat`] or
+    /// [`Error::UnknownFeature`] if a newer program wrote them, [`Error::ForeignObject`] if they are sealed but
+    /// are another kind of document.
+    pub(crate) fn open<T: DeserializeOwned>(
+        self,
+        object: impl std::fmt::Display,
+    ) -> Result<(T, Checksum), Error> {
+        // A newer format may be sealed otherwise, so what it says about itself goes first.
+        check_header(&object, self.bytes)?;
+        let checksum = self.seal.map_err(|(expected, found)| Error::damaged(&object, expected, found))?;
+        let value = serde_json::from_slice(self.bytes).map_err(|error| Error::ForeignObject {
+            object: object.to_string(),
+            detail: error.to_string(),
+        })?;
+        Ok((value, checksum))
+    }
 }
 
 fn check_header(object: &impl std::fmt::Display, bytes: &[u8]) -> Result<(), Error> {

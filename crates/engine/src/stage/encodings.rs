@@ -11,7 +11,7 @@
 //! | of floats | without statistics: those of Parquet leave NaN out, which DataFusion compares as the greatest, so that rows would be passed over |
 //! | any other | as Parquet's writer does by itself: with a dictionary |
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::cast;
@@ -172,17 +172,20 @@ impl Sample {
         let field = SortField::new(column.data_type().clone());
         let converter = RowConverter::new(vec![field]).ok()?;
         let encoded = converter.convert_columns(std::slice::from_ref(column)).ok()?;
-        let values: Vec<Row<'_>> = encoded.iter().collect();
-        let distinct = different(&values);
-        let changes = values.windows(2).filter(|pair| pair.first() != pair.last()).count();
-        Some(Self {
-            rows,
-            distinct,
-            in_half: different(values.get(..rows / 2).unwrap_or_default()),
-            runs: changes + 1,
-            everywhere: distinct > 1
-                && values.chunks_exact(rows / PARTS).all(|part| different(part) == distinct),
-        })
+        // In which parts of the sample each value is, a bit each.
+        let mut parts: HashMap<Row<'_>, u16> = HashMap::new();
+        let (mut in_half, mut runs, mut before) = (0, 0, None);
+        for (index, value) in encoded.iter().enumerate() {
+            if index == rows / 2 {
+                in_half = parts.len();
+            }
+            runs += usize::from(before != Some(value));
+            before = Some(value);
+            *parts.entry(value).or_default() |= 1 << (index / (rows / PARTS));
+        }
+        const ALL: u16 = (1 << PARTS) - 1;
+        let everywhere = parts.len() > 1 && parts.values().all(|seen| seen & ALL == ALL);
+        Some(Self { rows, distinct: parts.len(), in_half, runs, everywhere })
     }
 
     /// Whether the values go on to be new ones. Keys that come in runs count by their runs: what matters is that a dictionary
@@ -205,10 +208,6 @@ impl Sample {
         let packed = f64::from(self.distinct.next_power_of_two().trailing_zeros().max(1));
         packed.min(RUN * self.runs as f64 / self.rows as f64)
     }
-}
-
-fn different(values: &[Row<'_>]) -> usize {
-    values.iter().collect::<HashSet<_>>().len()
 }
 
 fn packs_well(kind: Kind, column: &ArrayRef, seen: &Sample) -> bool {

@@ -23,6 +23,8 @@ use self::schema::{hash_ordering, hash_schema};
 use crate::error::Error;
 use crate::ids::{ContentId, Digest};
 use crate::manifest::SortField;
+use crate::statistics::DistinctSketch;
+use crate::words::words_of;
 
 /// The way in which content is hashed; a part of every identity.
 pub const CONTENT_SCHEME: u32 = 3;
@@ -81,9 +83,23 @@ impl ContentHasher {
     /// # Errors
     /// [`Error::Parquet`] if the batch does not have the schema's types.
     pub fn update(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.update_counting(batch, std::iter::repeat_with(|| None))
+    }
+
+    /// The same, and shows the values of each column to its sketch, if it has one: what a value is need be found only once.
+    pub(crate) fn update_counting<'s>(
+        &mut self,
+        batch: &RecordBatch,
+        sketches: impl Iterator<Item = Option<&'s mut DistinctSketch>>,
+    ) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
-        let Some(hasher) = &mut self.hasher else { return Ok(()) };
-        let rows = hasher.hash(batch).map_err(hash_error)?;
+        let Some(hasher) = &mut self.hasher else {
+            for (column, sketch) in batch.columns().iter().zip(sketches) {
+                sketch.map(|sketch| words_of(column.as_ref(), sketch));
+            }
+            return Ok(());
+        };
+        let rows = hasher.hash(batch, sketches).map_err(hash_error)?;
         match &mut self.state {
             State::Sum(lanes) => {
                 for row in rows {

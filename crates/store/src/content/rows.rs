@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
+use crate::statistics::DistinctSketch;
 use crate::words::{Words, halves, has_words, words_of};
 
 /// Words of the widest value, a decimal of 256 bits.
@@ -49,12 +50,20 @@ impl RowHasher {
         Ok(Some(Self { columns: (0..fields.len()).map(Keys::of).collect(), others, rows: vec![] }))
     }
 
-    /// The numbers of a batch's rows.
-    pub(super) fn hash(&mut self, batch: &RecordBatch) -> Result<&[u128], ArrowError> {
+    /// The numbers of a batch's rows. Each column's sketch, if it has one, is shown its values.
+    pub(super) fn hash<'s>(
+        &mut self,
+        batch: &RecordBatch,
+        sketches: impl Iterator<Item = Option<&'s mut DistinctSketch>>,
+    ) -> Result<&[u128], ArrowError> {
         self.rows.clear();
         self.rows.resize(batch.num_rows(), 0);
-        for (keys, column) in self.columns.iter().zip(batch.columns()) {
-            words_of(column.as_ref(), &mut Sums { rows: &mut self.rows, keys });
+        for ((keys, column), sketch) in self.columns.iter().zip(batch.columns()).zip(sketches) {
+            let sums = Sums { rows: &mut self.rows, keys };
+            match sketch {
+                Some(sketch) => words_of(column.as_ref(), &mut CountedSums { sums, sketch }),
+                None => words_of(column.as_ref(), &mut { sums }),
+            };
         }
         if let Some((others, converter, keys)) = &mut self.others {
             let columns: Vec<ArrayRef> =
@@ -91,13 +100,25 @@ struct Sums<'a> {
     keys: &'a Keys,
 }
 
-impl Words for Sums<'_> {
-    fn take<const N: usize>(&mut self, nulls: Option<&NullBuffer>, values: impl Iterator<Item = [u64; N]>) {
+impl Sums<'_> {
+    #[inline]
+    fn product<const N: usize>(keys: &Keys, words: [u64; N]) -> u128 {
+        let products = words.iter().zip(&keys.words).map(|(word, key)| key.wrapping_mul(u128::from(*word)));
+        products.fold(0, u128::wrapping_add)
+    }
+
+    /// Adds each value to its row, and shows it to `also`.
+    #[inline]
+    fn add<const N: usize>(
+        &mut self,
+        nulls: Option<&NullBuffer>,
+        values: impl Iterator<Item = [u64; N]>,
+        mut also: impl FnMut([u64; N]),
+    ) {
         let Self { rows, keys } = self;
-        let product = |words: [u64; N]| {
-            let products =
-                words.iter().zip(&keys.words).map(|(word, key)| key.wrapping_mul(u128::from(*word)));
-            products.fold(0, u128::wrapping_add)
+        let mut product = |words| {
+            also(words);
+            Self::product(keys, words)
         };
         match nulls {
             None => {
@@ -111,5 +132,23 @@ impl Words for Sums<'_> {
                 }
             }
         }
+    }
+}
+
+impl Words for Sums<'_> {
+    fn take<const N: usize>(&mut self, nulls: Option<&NullBuffer>, values: impl Iterator<Item = [u64; N]>) {
+        self.add(nulls, values, |_| {});
+    }
+}
+
+/// The same, and a count of the column's different values.
+struct CountedSums<'a, 's> {
+    sums: Sums<'a>,
+    sketch: &'s mut DistinctSketch,
+}
+
+impl Words for CountedSums<'_, '_> {
+    fn take<const N: usize>(&mut self, nulls: Option<&NullBuffer>, values: impl Iterator<Item = [u64; N]>) {
+        self.sums.add(nulls, values, |words| self.sketch.insert(words));
     }
 }

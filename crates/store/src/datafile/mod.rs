@@ -157,8 +157,8 @@ impl DataFileWriter {
         }
         // Lanes work meanwhile.
         let began = Instant::now();
-        self.statistics.update(&batch);
-        self.content.update(&batch)?;
+        self.statistics.update_uncounted(&batch);
+        self.content.update_counting(&batch, self.statistics.sketches())?;
         self.times.encoded(began.elapsed());
         self.rows += batch.num_rows() as u64;
         Ok(())
@@ -176,11 +176,15 @@ impl DataFileWriter {
     }
 
     fn begin_row_group(&mut self, first: &RecordBatch) -> Result<RowGroupEncoder, ParquetError> {
+        let began = Instant::now();
         if let Some(properties) = self.choose.as_ref().and_then(|choose| choose(first)) {
             (_, self.factory) = serialized(std::io::sink(), &self.schema, properties)?;
         }
         let number = self.file.flushed_row_groups().len();
-        RowGroupEncoder::new(&self.factory, self.file.schema_descr(), number, first, self.lanes, &self.times)
+        let (factory, descriptor) = (&self.factory, self.file.schema_descr());
+        let group = RowGroupEncoder::new(factory, descriptor, number, first, self.lanes, &self.times);
+        self.times.encoded(began.elapsed());
+        group
     }
 
     /// Closes the row group in progress before it is full, so that its memory is free.

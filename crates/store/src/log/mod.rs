@@ -6,9 +6,9 @@
 mod append;
 mod checkpoint;
 mod entry;
+mod known;
 mod read;
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -23,6 +23,7 @@ pub use append::AppendOutcome;
 pub use checkpoint::{CheckpointEntry, CheckpointRecord, LiveVersion, LogState, RecentCommit};
 pub(crate) use checkpoint::{StoredEntry, StoredRecord};
 pub use entry::{Draft, Entry};
+pub(crate) use known::KnownEntries;
 pub(crate) use read::read_object;
 
 /// What a log stores in its entries.
@@ -30,7 +31,7 @@ pub trait LogBody: Serialize + DeserializeOwned + Clone + Send + Sync + 'static 
 
 impl<B: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> LogBody for B {}
 
-/// One log. Cheap to clone; it keeps no state between calls.
+/// One log. Cheap to clone; it keeps nothing between calls but the meaning of bytes that it has read.
 #[derive(Debug)]
 pub struct Log<B> {
     objects: Arc<dyn ObjectStore>,
@@ -38,7 +39,7 @@ pub struct Log<B> {
     tail: Path,
     clock: Arc<dyn Clock>,
     durable: Option<Arc<DurableFileSystem>>,
-    body: PhantomData<fn() -> B>,
+    known: Option<Arc<KnownEntries<B>>>,
 }
 
 impl<B> Clone for Log<B> {
@@ -49,7 +50,7 @@ impl<B> Clone for Log<B> {
             tail: self.tail.clone(),
             clock: Arc::clone(&self.clock),
             durable: self.durable.clone(),
-            body: PhantomData,
+            known: self.known.clone(),
         }
     }
 }
@@ -58,13 +59,20 @@ impl<B: LogBody> Log<B> {
     /// The log in `directory`, with its hint where to start looking at `tail`.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>, directory: Path, tail: Path, clock: Arc<dyn Clock>) -> Self {
-        Self { objects, directory, tail, clock, durable: None, body: PhantomData }
+        Self { objects, directory, tail, clock, durable: None, known: None }
     }
 
     /// The same log on a local disk: what others wrote is synced before it is relied on.
     #[must_use]
     pub(crate) fn on_disk(mut self, durable: Option<Arc<DurableFileSystem>>) -> Self {
         self.durable = durable;
+        self
+    }
+
+    /// The same log, which takes no entry apart again that is among these, and adds those that it does.
+    #[must_use]
+    pub(crate) fn with_known(mut self, known: Arc<KnownEntries<B>>) -> Self {
+        self.known = Some(known);
         self
     }
 

@@ -1,12 +1,13 @@
 //! Collects statistics while batches go by.
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{FieldRef, Schema};
 
 use super::bounds::bounds_of;
 use super::distinct::DistinctSketch;
 use super::memory::array_memory_size;
 use super::{ColumnStatistics, StatValue};
+use crate::words::{has_words, words_of};
 
 /// Collects the statistics of all columns of a stream of batches.
 #[derive(Debug)]
@@ -17,33 +18,48 @@ pub struct StatisticsBuilder {
 #[derive(Debug)]
 struct Column {
     seen: ColumnStatistics,
-    /// Absent from the first value on that it cannot take.
+    /// Absent for types whose values cannot be told apart by their words.
     sketch: Option<DistinctSketch>,
     min_lost: bool,
     max_lost: bool,
 }
 
 impl StatisticsBuilder {
-    /// Starts with no rows. Only the number of columns counts here.
+    /// Starts with no rows of these types.
     #[must_use]
     pub fn new(schema: &Schema) -> Self {
-        let column = || Column {
+        let column = |field: &FieldRef| Column {
             seen: ColumnStatistics::empty(),
-            sketch: Some(DistinctSketch::default()),
+            sketch: has_words(field.data_type()).then(DistinctSketch::default),
             min_lost: false,
             max_lost: false,
         };
-        Self { columns: schema.fields().iter().map(|_| column()).collect() }
+        Self { columns: schema.fields().iter().map(column).collect() }
     }
 
-    /// Takes a batch's rows in. Its columns must be those of the schema, in order.
+    /// Takes a batch's rows in. Its columns must have the schema's types, in order.
     pub fn update(&mut self, batch: &RecordBatch) {
+        for (sketch, array) in self.sketches().zip(batch.columns()) {
+            if let Some(sketch) = sketch {
+                words_of(array.as_ref(), sketch);
+            }
+        }
+        self.update_uncounted(batch);
+    }
+
+    /// The same, but for the different values, which are counted by the [`Self::sketches`].
+    pub(crate) fn update_uncounted(&mut self, batch: &RecordBatch) {
         if batch.num_rows() == 0 {
             return;
         }
         for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
             column.update(array.as_ref());
         }
+    }
+
+    /// What counts the different values of each column, where they can be told apart.
+    pub(crate) fn sketches(&mut self) -> impl Iterator<Item = Option<&mut DistinctSketch>> {
+        self.columns.iter_mut().map(|column| column.sketch.as_mut())
     }
 
     /// The statistics of everything seen, by column.
@@ -64,7 +80,6 @@ impl Column {
         };
         if !part.has_no_value() {
             part.distinct = None;
-            self.sketch.take_if(|sketch| !sketch.update(array));
             let (min, max) = self.bounds(array);
             self.min_lost |= min.is_none();
             self.max_lost |= max.is_none();

@@ -4,13 +4,12 @@
 //! estimated as Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017, section 4), which needs no
 //! tables and no special case for small numbers.
 
-use arrow::array::Array;
 use arrow::buffer::NullBuffer;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::words::{Words, words_of};
+use crate::words::Words;
 
 /// Bits of a hash that choose a register.
 const BITS: u32 = 8;
@@ -40,11 +39,6 @@ impl std::fmt::Debug for DistinctSketch {
 }
 
 impl DistinctSketch {
-    /// Takes an array's values in; `false` if its type has no values that can be told apart here.
-    pub(super) fn update(&mut self, array: &dyn Array) -> bool {
-        words_of(array, self)
-    }
-
     /// Takes in all that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
         for (register, rank) in self.0.iter_mut().zip(other.0.iter()) {
@@ -70,7 +64,10 @@ impl DistinctSketch {
         (0.5 / std::f64::consts::LN_2 * registers * registers / sum).round() as u64
     }
 
-    fn insert(&mut self, hash: u64) {
+    /// Takes a value in, by its words.
+    #[inline]
+    pub(crate) fn insert<const N: usize>(&mut self, words: [u64; N]) {
+        let hash = hash(words);
         let register = (hash >> (64 - BITS)) as usize;
         // The bit behind the last one ends the count.
         let rank = (((hash << BITS) | (1 << (BITS - 1))).leading_zeros() + 1) as u8;
@@ -85,11 +82,11 @@ impl DistinctSketch {
 impl Words for DistinctSketch {
     fn take<const N: usize>(&mut self, nulls: Option<&NullBuffer>, values: impl Iterator<Item = [u64; N]>) {
         match nulls {
-            None => values.for_each(|words| self.insert(hash(words))),
+            None => values.for_each(|words| self.insert(words)),
             Some(nulls) => {
                 for (words, valid) in values.zip(nulls) {
                     if valid {
-                        self.insert(hash(words));
+                        self.insert(words);
                     }
                 }
             }
@@ -169,11 +166,12 @@ mod tests {
     use arrow::array::{ArrayRef, Int64Array, StringArray};
 
     use super::*;
+    use crate::words::words_of;
 
     fn sketch(arrays: &[ArrayRef]) -> DistinctSketch {
         let mut sketch = DistinctSketch::default();
         for array in arrays {
-            assert!(sketch.update(array.as_ref()));
+            assert!(words_of(array.as_ref(), &mut sketch));
         }
         sketch
     }

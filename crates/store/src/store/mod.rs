@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::ids::CheckpointName;
 use crate::layout::Layout;
 use crate::local::{DiskWatcher, Durability, DurableFileSystem};
-use crate::log::{Log, StoredRecord};
+use crate::log::{KnownEntries, Log, StoredRecord};
 use crate::manifest::DataFile;
 
 pub use drop::DropOutcome;
@@ -63,6 +63,7 @@ pub(crate) struct Inner {
     id: Arc<RwLock<Option<Ulid>>>,
     ready: Arc<OnceCell<()>>,
     pub(crate) given_up: Arc<GivenUp>,
+    entries: Arc<KnownEntries<StoredRecord>>,
 }
 
 impl Store {
@@ -129,6 +130,7 @@ impl Inner {
             id: Arc::clone(&self.id),
             ready: Arc::clone(&self.ready),
             given_up: Arc::clone(&self.given_up),
+            entries: Arc::clone(&self.entries),
         }
     }
 
@@ -141,6 +143,7 @@ impl Inner {
         let (directory, tail) = (self.layout.log(name), self.layout.tail(name));
         Log::new(Arc::clone(&self.objects), directory, tail, Arc::clone(&self.clock))
             .on_disk(self.local.clone())
+            .with_known(Arc::clone(&self.entries))
     }
 
     /// Makes what others created in a directory of a local disk survive, before it is relied on.

@@ -112,7 +112,8 @@ impl Store {
     ) -> Self {
         let (layout, clock) = (Layout::new(root), options.clock);
         let (id, ready) = (Arc::new(RwLock::new(None)), Arc::new(OnceCell::new()));
-        let inner = Inner { objects, layout, clock, local, url, id, ready, given_up: Arc::default() };
+        let (given_up, entries) = (Arc::default(), Arc::default());
+        let inner = Inner { objects, layout, clock, local, url, id, ready, given_up, entries };
         Self { inner: Arc::new(inner) }
     }
 }
