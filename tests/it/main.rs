@@ -4,8 +4,10 @@
 //! - `equivalence` shows that a checkpoint never changes a result, wherever it is put.
 //! - `plans` shows what the planner makes of a snapshot.
 //! - `freshness`: functions, frames over files, links, partitions and runs that change.
+//! - `tpch`: TPC-H with checkpoints.
 //! - `types` takes every Arrow type through a snapshot and back.
 //! - `concurrency`, `bad_input`, `failing_store`: several writers; stores, files and sources that fail.
+//! - `files`: how the files of a snapshot are encoded, and what of them is read.
 //! - `format`: stores that earlier releases wrote are read, and written on.
 //! - `settings`: settings that only tune change no row.
 //! - `docs`: the examples of docs/sql.md and the tour run as they stand.
@@ -32,6 +34,8 @@ mod equivalence;
 #[cfg(test)]
 mod failing_store;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod format;
 #[cfg(test)]
 mod freshness;
@@ -49,6 +53,8 @@ mod settings;
 mod slt;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tpch;
 #[cfg(test)]
 mod types;
 #[cfg(test)]

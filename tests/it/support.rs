@@ -1,6 +1,6 @@
 //! Sessions, stores and sources for the tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,6 +18,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use milepost::Session;
 use milepost_tests::table::{Compare, Table};
+use milepost_tests::tpch;
+use tokio::sync::OnceCell;
 
 /// Rows in any order, floats to the bit.
 pub const ANY_ORDER: Compare = Compare { in_order: false, approximate: false };
@@ -37,6 +39,21 @@ pub async fn open(dir: &Path) -> Session {
 pub async fn open_memory(name: &str) -> Session {
     let store = format!("memory://{name}");
     Session::builder().with_config(config()).with_store_url(&store).build().await.unwrap()
+}
+
+/// The folder of TPC-H at scale 0.01, in three files a table, made once and kept in the build's folder for temporary files.
+pub async fn tpch_tables() -> PathBuf {
+    static TABLES: OnceCell<PathBuf> = OnceCell::const_new();
+    let made = TABLES.get_or_init(|| async {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tpch-0.01");
+        let complete = folder.join("complete");
+        if !complete.exists() {
+            tpch::write_tables(&folder, 0.01, 3).unwrap();
+            std::fs::write(complete, "").unwrap();
+        }
+        folder
+    });
+    made.await.clone()
 }
 
 /// A name of a store that no other test has.

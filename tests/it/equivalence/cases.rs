@@ -1,6 +1,6 @@
 //! The queries, and what plain DataFusion makes of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
@@ -8,9 +8,8 @@ use datafusion::prelude::SessionContext;
 use milepost::Session;
 use milepost_tests::table::{Compare, Table};
 use milepost_tests::{corpus, tpch};
-use tokio::sync::OnceCell;
 
-use crate::support::{config, open_memory};
+use crate::support::{self, config, open_memory};
 
 /// Where a query's tables come from.
 #[derive(Clone)]
@@ -120,19 +119,9 @@ pub(super) async fn cases(tables: &Tables) -> Vec<Case> {
     cases
 }
 
-/// TPC-H at scale 0.01, in three files a table, made once and kept in the build's folder for temporary files.
+/// TPC-H's tables.
 pub(super) async fn tpch_tables() -> Tables {
-    static TABLES: OnceCell<PathBuf> = OnceCell::const_new();
-    let made = TABLES.get_or_init(|| async {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tpch-0.01");
-        let complete = folder.join("complete");
-        if !complete.exists() {
-            tpch::write_tables(&folder, 0.01, 3).unwrap();
-            std::fs::write(complete, "").unwrap();
-        }
-        folder
-    });
-    Tables::Tpch(made.await.clone())
+    Tables::Tpch(support::tpch_tables().await)
 }
 
 pub(super) fn has_unique_names(table: &Table) -> bool {
