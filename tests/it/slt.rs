@@ -149,6 +149,6 @@ macro_rules! scripts {
 
 scripts! {
     bloom, checkpoint, determinism, disabled, drop, duplicate_columns, empty, errors, explain, inline, iterate, maintenance,
-    materialized, names, nan, partitioned, prepare, refresh, reuse, selective, settings, snapshot_fn, stale, system_tables,
+    materialized, names, nan, partitioned, prepare, pruning, refresh, reuse, selective, settings, snapshot_fn, stale, system_tables,
     transparent, types, units, views,
 }

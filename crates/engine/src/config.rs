@@ -163,6 +163,8 @@ pub struct MilepostConfig {
     pub compression: Compression,
     /// Input bytes a unit should cover. Default 128 MiB.
     pub unit_bytes: u64,
+    /// The most rows of a row group. Default 262,144.
+    pub row_group_rows: usize,
     /// Versions that garbage collection keeps. Default 2.
     pub keep_versions: u32,
     /// Age at which a version may be collected. Default none.
@@ -191,6 +193,7 @@ impl Default for MilepostConfig {
             on_concurrent: OnConcurrent::Wait,
             compression: Compression::Fast,
             unit_bytes: 128 << 20,
+            row_group_rows: 1 << 18,
             keep_versions: 2,
             ttl: None,
             durability: Durability::Fsync,
@@ -203,6 +206,9 @@ impl Default for MilepostConfig {
     }
 }
 
+/// With fewer rows a row group has no sample that its encodings could be chosen from.
+const LEAST_ROW_GROUP_ROWS: usize = 1_024;
+
 /// Key, values and meaning of every setting, in the order of the documentation.
 const KEYS: &[(&str, &str)] = &[
     ("enabled", "true; false: a CHECKPOINT is only a view of its query"),
@@ -212,6 +218,7 @@ const KEYS: &[(&str, &str)] = &[
     ("on_concurrent", "wait, race: another writer of the same checkpoint"),
     ("compression", "fast, small, none, or a codec (snappy, zstd, lz4_raw, gzip, brotli)"),
     ("unit_bytes", "input bytes that a unit of work covers, such as 128 MiB"),
+    ("row_group_rows", "the most rows of a row group, from 1024"),
     ("keep_versions", "versions that garbage collection keeps"),
     ("ttl", "age at which a version may be collected, such as '7 days', or none"),
     ("durability", "fsync, none: whether local files are synced to disk"),
@@ -246,6 +253,11 @@ impl MilepostConfig {
             "compression" => self.compression = text.parse().map_err(|e: String| bad(&e))?,
             "unit_bytes" => {
                 self.unit_bytes = parse_bytes(text).ok_or_else(|| bad("a size such as 128 MiB"))?
+            }
+            "row_group_rows" => {
+                let rows = text.parse().ok().filter(|rows| *rows >= LEAST_ROW_GROUP_ROWS);
+                self.row_group_rows =
+                    rows.ok_or_else(|| bad(&format!("a whole number of at least {LEAST_ROW_GROUP_ROWS}")))?;
             }
             "keep_versions" => {
                 let count = text.parse().ok().filter(|n| *n >= 1);
@@ -284,6 +296,7 @@ impl MilepostConfig {
             "on_concurrent" => self.on_concurrent.to_string(),
             "compression" => self.compression.to_string(),
             "unit_bytes" => self.unit_bytes.to_string(),
+            "row_group_rows" => self.row_group_rows.to_string(),
             "keep_versions" => self.keep_versions.to_string(),
             "ttl" => self.ttl.map_or_else(|| "none".to_string(), |age| format!("{} seconds", age.as_secs())),
             "durability" => match self.durability {

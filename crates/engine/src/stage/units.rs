@@ -89,6 +89,7 @@ impl Units<'_> {
             ordered: batch.ordered,
             buckets: batch.buckets.cloned(),
             compression: self.config.compression,
+            row_group_rows: self.config.row_group_rows,
             bloom_filters: match batch.part {
                 Part::States => vec![],
                 Part::Whole | Part::Finish => bloom_filters(&batch.schema, &self.config.bloom_filters)?,

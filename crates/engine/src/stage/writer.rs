@@ -22,9 +22,6 @@ use crate::buckets::{Buckets, Dealer};
 use crate::config::{Codec, Compression};
 use crate::error::{Error, store_error};
 
-/// A row group has at most so many rows. Larger ones make no smaller files, and hold more memory while they are written.
-const ROW_GROUP_ROWS: usize = 1 << 18;
-
 /// What all units of one attempt share.
 pub(super) struct UnitWriter {
     pub(super) attempt: Arc<Attempt>,
@@ -35,6 +32,7 @@ pub(super) struct UnitWriter {
     /// What the rows are dealt out to.
     pub(super) buckets: Option<Buckets>,
     pub(super) compression: Compression,
+    pub(super) row_group_rows: usize,
     /// Columns with Bloom filters, by their names in the files.
     pub(super) bloom_filters: Vec<String>,
     pub(super) pool: Arc<dyn MemoryPool>,
@@ -71,7 +69,10 @@ impl UnitWriter {
             match &mut dealer {
                 None => files.take(None, &batch).await?,
                 Some(dealer) => {
-                    for (bucket, rows) in dealer.deal(batch)? {
+                    let began = Instant::now();
+                    let dealt = dealer.deal(batch)?;
+                    self.counters.writing().encoded(began.elapsed());
+                    for (bucket, rows) in dealt {
                         files.take(Some(bucket), &rows).await?;
                     }
                 }
@@ -117,14 +118,14 @@ impl UnitWriter {
         let stored = file_schema(&self.schema);
         let named = RecordBatch::try_new(Arc::clone(&stored), first.columns().to_vec())?;
         let (compression, profile) = (self.compression, profile(self.compression));
-        let filtered = self.bloom_filters.clone();
+        let (filtered, group_rows) = (self.bloom_filters.clone(), self.row_group_rows);
         let encodings = move |rows: &RecordBatch| {
-            let properties = writer_properties(compression, &filtered).ok()?;
+            let properties = writer_properties(compression, group_rows, &filtered).ok()?;
             tells(rows).then(|| choose(properties, rows, profile).build())
         };
         // What holds for any rows; the writer asks again at the first ones.
-        let properties =
-            choose(writer_properties(compression, &self.bloom_filters)?, &named.slice(0, 0), profile);
+        let properties = writer_properties(compression, group_rows, &self.bloom_filters)?;
+        let properties = choose(properties, &named.slice(0, 0), profile);
         DataFileWriter::create(&self.attempt, unit, stored, properties.build())
             .and_then(|writer| writer.ordered(self.ordered))
             .map(|writer| {
@@ -152,7 +153,11 @@ async fn timed<T>(total: &mut Duration, work: impl Future<Output = T>) -> T {
     done
 }
 
-fn writer_properties(compression: Compression, bloom_filters: &[String]) -> Result<WriterPropertiesBuilder> {
+fn writer_properties(
+    compression: Compression,
+    group_rows: usize,
+    bloom_filters: &[String],
+) -> Result<WriterPropertiesBuilder> {
     let codec = match compression {
         Compression::Fast | Compression::Codec(Codec::Snappy) => ParquetCompression::SNAPPY,
         Compression::Small | Compression::Codec(Codec::Zstd) => {
@@ -165,7 +170,7 @@ fn writer_properties(compression: Compression, bloom_filters: &[String]) -> Resu
     };
     let mut properties = WriterProperties::builder()
         .set_compression(codec)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(group_rows))
         // With the footer, whose checksum covers them: a flipped bit would hide rows.
         .set_bloom_filter_position(BloomFilterPosition::End)
         .set_created_by(crate::PRODUCER.to_string());

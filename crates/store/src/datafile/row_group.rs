@@ -29,6 +29,7 @@ pub(super) struct RowGroupEncoder {
     schema: SchemaRef,
     lanes: Vec<Lane>,
     rows: usize,
+    times: Arc<WriteTimes>,
 }
 
 /// Some columns of the row group, and who encodes them.
@@ -84,7 +85,7 @@ impl RowGroupEncoder {
             Lane::Idle(Box::new(Columns { schema: schema.clone(), times: Arc::clone(times), columns }))
         };
         let lanes = lanes.into_iter().map(lane).collect();
-        Ok(Self { schema, lanes, rows: 0 })
+        Ok(Self { schema, lanes, rows: 0, times: Arc::clone(times) })
     }
 
     /// Takes a batch in. With several lanes it is encoded when the next call to this or to [`Self::close`] returns.
@@ -125,7 +126,11 @@ impl RowGroupEncoder {
         }
         columns.sort_by_key(|column| column.index);
         // Compresses what is left of each.
-        columns.into_iter().flat_map(|column| column.leaves).map(ArrowColumnWriter::close).collect()
+        let began = Instant::now();
+        let leaves = columns.into_iter().flat_map(|column| column.leaves);
+        let chunks = leaves.map(ArrowColumnWriter::close).collect();
+        self.times.encoded(began.elapsed());
+        chunks
     }
 }
 

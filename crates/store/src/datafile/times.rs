@@ -12,7 +12,7 @@ pub struct WriteTimes {
 }
 
 impl WriteTimes {
-    /// Encoding, hashing and measuring rows.
+    /// Dealing rows out, choosing encodings, encoding, hashing and measuring.
     #[must_use]
     pub fn encode(&self) -> Duration {
         read(&self.encode)
@@ -30,7 +30,8 @@ impl WriteTimes {
         read(&self.sync)
     }
 
-    pub(super) fn encoded(&self, time: Duration) {
+    /// Adds to the time of encoding.
+    pub fn encoded(&self, time: Duration) {
         add(&self.encode, time);
     }
 
