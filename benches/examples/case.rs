@@ -10,11 +10,7 @@ use clap::{Parser, ValueEnum};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::*;
 use futures::StreamExt;
-use milepost::Session;
-use milepost_benches::{milliseconds, query};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use milepost_benches::{config, milliseconds, open, query};
 
 const TABLES: [&str; 3] = ["lineitem", "orders", "customer"];
 
@@ -66,7 +62,7 @@ async fn main() -> Result<()> {
 }
 
 async fn plain(data: &Path) -> Result<SessionContext> {
-    let context = SessionContext::new();
+    let context = SessionContext::new_with_config(config());
     register(&context, data).await?;
     Ok(context)
 }
@@ -111,7 +107,7 @@ async fn copy(arguments: &Arguments, sql: &str) -> Result<f64> {
 }
 
 async fn checkpoint(arguments: &Arguments, sql: &str) -> Result<f64> {
-    let session = Session::open(&arguments.out.display().to_string()).await?;
+    let session = open(&arguments.out).await?;
     register(session.context(), &arguments.data).await?;
     session.sql(&format!("SET milepost.durability = '{}'", arguments.durability)).await?.collect().await?;
     let began = Instant::now();
@@ -120,7 +116,7 @@ async fn checkpoint(arguments: &Arguments, sql: &str) -> Result<f64> {
 }
 
 async fn read(arguments: &Arguments, sql: &str) -> Result<Vec<f64>> {
-    let session = Session::open(&arguments.out.display().to_string()).await?;
+    let session = open(&arguments.out).await?;
     let mut times = Vec::with_capacity(arguments.rounds);
     for _ in 0..arguments.rounds {
         let began = Instant::now();

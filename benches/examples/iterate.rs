@@ -12,10 +12,7 @@ use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::*;
 use milepost::Session;
-use milepost_benches::{milliseconds, query};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use milepost_benches::{config, milliseconds, open, query};
 
 /// Runs a loop whose state is written each round, and tells how long each round takes.
 #[derive(Parser)]
@@ -129,7 +126,7 @@ async fn register(context: &SessionContext, graph: &Path) -> Result<()> {
 }
 
 async fn checkpoint(arguments: &Arguments) -> Result<Measured> {
-    let session = Session::open(&arguments.out.display().to_string()).await?;
+    let session = open(&arguments.out).await?;
     register(session.context(), &arguments.graph).await?;
     run(&session, &format!("SET milepost.durability = '{}'", arguments.durability)).await?;
     run(&session, &format!("CHECKPOINT state AS {}", arguments.looped.sql("first")?)).await?;
@@ -153,7 +150,7 @@ async fn run(session: &Session, sql: &str) -> Result<()> {
 }
 
 async fn parquet(arguments: &Arguments) -> Result<Measured> {
-    let context = SessionContext::new();
+    let context = SessionContext::new_with_config(config());
     register(&context, &arguments.graph).await?;
     let (first, round) = (arguments.looped.sql("first")?, arguments.looped.sql("round")?);
     keep(&context, &first, &arguments.out, 0).await?;

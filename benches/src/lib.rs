@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use datafusion::error::Result;
+use datafusion::execution::config::SessionConfig;
+use milepost::Session;
 use milepost_tests::tpch::write_tables;
 
 /// The folder of TPC-H tables at `scale`, generated into the temporary folder when it is not there yet.
@@ -19,6 +21,21 @@ pub fn tpch(scale: f64) -> Result<PathBuf> {
         std::fs::write(complete, "")?;
     }
     Ok(data)
+}
+
+/// A session's configuration with as many partitions as the runtime has threads: `TOKIO_WORKER_THREADS`, or the machine's.
+#[must_use]
+pub fn config() -> SessionConfig {
+    let threads = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|threads| threads.parse().ok());
+    threads.map_or_else(SessionConfig::new, |threads| SessionConfig::new().with_target_partitions(threads))
+}
+
+/// A session of that configuration on a store in a folder.
+///
+/// # Errors
+/// A store that cannot be opened.
+pub async fn open(store: &Path) -> Result<Session> {
+    Ok(Session::builder().with_config(config()).with_store_url(&store.display().to_string()).build().await?)
 }
 
 /// The middle of several times.

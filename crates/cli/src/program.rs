@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::job::{self, JobsArgs};
 use crate::maintenance;
-use crate::memory::use_usual_pages;
+use crate::memory;
 use crate::output::Output;
 use crate::print::Printer;
 use crate::run::{Flow, Interrupts, Runner, Script, Source};
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> Result<(), Failure> {
-    use_usual_pages();
+    memory::lay_out();
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
