@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import common
+
 SQL = Path(__file__).resolve().parent.parent / "sql"
 ENGINES = ["milepost", "duckdb", "parquet"]
 
@@ -61,8 +63,7 @@ def measure(options, engine, loop, graph, work):
         mode = "checkpoint" if engine == "milepost" else engine
         command = [options.iterate, mode, "--graph", str(graph), "--loop", loop, "--out", str(out), "--rounds",
                    str(options.rounds)]
-    # As the program does for itself: see crates/cli/src/memory.rs.
-    environment = {**os.environ, "MIMALLOC_ALLOW_THP": "0", "TOKIO_WORKER_THREADS": str(options.threads)}
+    environment = common.environment(options.threads, ours=engine != "duckdb")
     printed = subprocess.run(command, capture_output=True, text=True, env=environment)
     if printed.returncode:
         raise SystemExit(f"failed: {' '.join(command)}\n{printed.stderr}")
@@ -80,6 +81,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
+    common.show(common.versions("duckdb"))
     with tempfile.TemporaryDirectory(prefix="milepost-iterate-") as folder:
         work = Path(folder)
         graph = work / "graph"
@@ -107,7 +109,7 @@ def show(loop, runs):
         grown = (f", planning {statistics.median(p[-1] for p in planning) / statistics.median(p[2] for p in planning):.2f}"
                  if planning else "")
         print(f"  {engine:9} {middle[engine]:6.2f} s (min {min(totals):.2f}, max {max(totals):.2f}); round 3 {third:.0f} ms, "
-              f"last round {last:.0f} ms{grown}")
+              f"last round {last:.0f} ms: {last / third:.2f}{grown}")
     print(f"  milepost against duckdb: {middle['milepost'] / middle['duckdb']:.2f}, "
           f"against parquet: {middle['milepost'] / middle['parquet']:.2f}")
 

@@ -13,7 +13,6 @@ order each round. Prints medians, and the ratio of Milepost to the fastest of th
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import statistics
@@ -21,8 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
+
+import common
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 TABLES = ["lineitem", "orders", "customer"]
@@ -134,9 +134,7 @@ class Run:
         return {**figures, "seconds": figures["ms"][0] / 1000}
 
     def child(self, command):
-        # As the program does for itself: see crates/cli/src/memory.rs.
-        environment = {**os.environ, "MIMALLOC_ALLOW_THP": "0", "POLARS_MAX_THREADS": str(self.options.threads),
-                       "TOKIO_WORKER_THREADS": str(self.options.threads)}
+        environment = common.environment(self.options.threads, ours=command[0] == self.options.case)
         with tempfile.TemporaryFile() as printed:
             child = subprocess.Popen(command, stdout=printed, stderr=subprocess.DEVNULL, env=environment)
             _, status, usage = os.wait4(child.pid, 0)
@@ -171,16 +169,6 @@ def child(arguments):
         print(json.dumps({"seconds": seconds, "bytes": size}))
 
 
-def versions():
-    def of(package):
-        try:
-            return metadata.version(package)
-        except metadata.PackageNotFoundError:
-            return None
-    return {"duckdb": of("duckdb"), "polars": of("polars"), "pyspark": of("pyspark"), "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.release()} {platform.machine()}", "cores": os.cpu_count()}
-
-
 def main():
     if sys.argv[1:2] == ["--child"]:
         return child(sys.argv[2:])
@@ -193,11 +181,11 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json")
     options = parser.parse_args()
-    found = versions()
+    found = common.versions("duckdb", "polars", "pyspark")
     engines = [engine for engine in options.only.split(",") if engine in WRITERS]
     if not found["pyspark"] and "spark_checkpoint" in engines:
         engines.remove("spark_checkpoint")
-    print(", ".join(f"{name} {version}" for name, version in found.items() if version))
+    common.show(found)
     report = {"versions": found, "rounds": options.rounds, "threads": options.threads, "cases": {}}
     with tempfile.TemporaryDirectory(prefix="milepost-peers-") as work:
         run, turns = Run(options, work), random.Random(7)
@@ -224,14 +212,21 @@ def show(case, figures):
     for engine, seconds in middle.items():
         runs = figures[engine]
         times = [f["seconds"] for f in runs]
-        peak = statistics.median(f["peak_mib"] for f in runs)
+        memory = statistics.median(f["peak_mib"] for f in runs)
         cpu, system = (statistics.median(f[key] for f in runs) for key in ("cpu", "system"))
         print(f"  {engine:17} {seconds:7.3f} {min(times):7.3f} {max(times):7.3f}  {cpu:6.2f} ({system:.2f})"
-              f"  {runs[0]['bytes'] / 1e6:8.1f}  {peak:7.0f}")
+              f"  {runs[0]['bytes'] / 1e6:8.1f}  {memory:7.0f}")
     fastest = min((middle[engine] for engine in FILES if engine in middle), default=None)
     for engine in ("milepost", "milepost_fsync"):
         if fastest and engine in middle:
             print(f"  {engine} against the fastest that writes Parquet: {middle[engine] / fastest:.2f}")
+    size = {engine: figures[engine][0]["bytes"] for engine in middle}
+    peak = {engine: statistics.median(f["peak_mib"] for f in figures[engine]) for engine in middle}
+    if {"milepost", "duckdb_copy"} <= middle.keys():
+        print(f"  milepost's bytes against duckdb_copy's: {size['milepost'] / size['duckdb_copy']:.2f}")
+    leanest = min((peak[engine] for engine in FILES if engine in middle), default=None)
+    if leanest and "milepost" in middle:
+        print(f"  milepost's peak memory against the leanest that writes Parquet: {peak['milepost'] / leanest:.2f}")
     if {"milepost", "datafusion_drain"} <= middle.keys():
         print(f"  milepost against draining: {middle['milepost'] / middle['datafusion_drain']:.2f}")
 
