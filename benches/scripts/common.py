@@ -70,10 +70,10 @@ def printed(*command):
 
 # Queries that the built program runs and times itself.
 
-def milepost(given, store, sql):
+def milepost(given, store, sql, *options):
     """What the program prints for statements in a process of its own."""
     sql = f"SET datafusion.execution.target_partitions = {given.threads};{sql}"
-    done = subprocess.run([given.program, "--store", str(store), "-c", sql], capture_output=True, text=True,
+    done = subprocess.run([given.program, "--store", str(store), *options, "-c", sql], capture_output=True, text=True,
                           env=environment(given.threads))
     if done.returncode != 0:
         raise SystemExit(f"{sql}\n{done.stderr}")

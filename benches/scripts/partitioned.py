@@ -12,11 +12,12 @@ those that the program reports. Prints medians in milliseconds, and their ratios
 
 import argparse
 import random
-import re
 import statistics
 import subprocess
 import tempfile
 from pathlib import Path
+
+import common
 
 KEYS = {"lineitem": "l_orderkey", "orders": "o_orderkey"}
 # A large left side is not given to every partition.
@@ -38,35 +39,16 @@ WAYS = {
 }
 
 
-def run(program, store, sql, *options):
-    command = [program, "--store", str(store), *options, "-c", sql]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{sql}\n{done.stderr}")
-    return done.stdout + done.stderr
-
-
-def write(program, store, tpch, threads, dealt):
+def write(given, store, dealt):
     subprocess.run(["rm", "-rf", str(store)], check=True)
     total = 0
     for table, key in KEYS.items():
         options = f"WITH (partition_by = '{key}')" if dealt else ""
-        out = run(program, store, f"SET datafusion.execution.target_partitions = {threads};"
-                  f"CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{tpch}/{table}/';"
-                  f"CHECKPOINT c_{table} {options} AS SELECT * FROM {table}", "--quiet", "--format", "csv")
+        out = common.milepost(given, store, f"{common.tables(given.tpch, [table])}"
+                              f"CHECKPOINT c_{table} {options} AS SELECT * FROM {table}", "--quiet", "--format", "csv")
         header, row = [line.split(",") for line in out.strip().splitlines()[-2:]]
         total += int(row[header.index("elapsed_ms")])
     return total
-
-
-def read(program, store, threads, setting, query):
-    sql = f"SET datafusion.execution.target_partitions = {threads};{BY_PARTITIONS}{setting}" + f"{query};" * 3
-    out = run(program, store, sql)
-    found = re.findall(r"rows? in ([0-9.]+) (ms|s)\b", out)[-3:]
-    times = [float(number) * (1000 if unit == "s" else 1) for number, unit in found]
-    if len(times) < 3:
-        raise SystemExit(f"no times in {out}")
-    return min(times)
 
 
 def main():
@@ -82,11 +64,11 @@ def main():
         reads = {(query, way): [] for query in QUERIES for way in WAYS}
         for _ in range(given.rounds):
             for name in random.sample(list(stores), 2):
-                written[name].append(write(given.program, stores[name], given.tpch, given.threads, name == "dealt"))
+                written[name].append(write(given, stores[name], name == "dealt"))
         for _ in range(given.rounds):
             for query, way in random.sample(list(reads), len(reads)):
                 store, setting = WAYS[way]
-                took = read(given.program, stores[store], given.threads, setting, QUERIES[query])
+                took, _ = common.fastest_of_three(given, stores[store], BY_PARTITIONS + setting, QUERIES[query])
                 reads[query, way].append(took)
     plain = statistics.median(written["plain"])
     for name, times in written.items():
