@@ -206,8 +206,8 @@ impl Default for MilepostConfig {
     }
 }
 
-/// With fewer rows a row group has no sample that its encodings could be chosen from.
-const LEAST_ROW_GROUP_ROWS: usize = 1_024;
+/// Fewer rows tell nothing of how a row group should be encoded.
+pub(crate) const LEAST_ROW_GROUP_ROWS: usize = 1_024;
 
 /// Key, values and meaning of every setting, in the order of the documentation.
 const KEYS: &[(&str, &str)] = &[

@@ -21,11 +21,10 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
+use crate::config::LEAST_ROW_GROUP_ROWS;
+
 /// So many rows are looked at.
 const SAMPLE: usize = 4_096;
-
-/// Fewer rows tell nothing.
-const LEAST: usize = 1_024;
 
 /// A column each of whose parts of a sample, so many, has all of its values has them everywhere.
 const PARTS: usize = 8;
@@ -52,7 +51,7 @@ enum Kind {
 
 /// Whether a row group's first rows are enough to choose from.
 pub(super) fn tells(first: &RecordBatch) -> bool {
-    first.num_rows() >= LEAST
+    first.num_rows() >= LEAST_ROW_GROUP_ROWS
 }
 
 /// What the codec of a file leaves to choose.
@@ -166,7 +165,7 @@ impl Sample {
     /// `None` if there are too few rows to tell, or if they cannot be told apart; then the column is encoded as ever.
     fn of(column: &ArrayRef) -> Option<Self> {
         let rows = column.len();
-        if rows < LEAST {
+        if rows < LEAST_ROW_GROUP_ROWS {
             return None;
         }
         let field = SortField::new(column.data_type().clone());
